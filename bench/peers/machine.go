@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// machineLine names what the figures were measured on.
+func machineLine(ctx context.Context, t *target, others ...string) string {
+	parts := []string{
+		fmt.Sprintf("%d cores (%s)", runtime.NumCPU(), orUnknown(processorModel())),
+		"Linux " + orUnknown(readFirstLine("/proc/sys/kernel/osrelease")),
+		orUnknown(versionOf(ctx, t.pgbench)),
+	}
+	if server, err := t.cluster.Psql(ctx, t.database, "SHOW server_version"); err == nil {
+		parts = append(parts, "PostgreSQL "+strings.TrimSpace(server))
+	}
+	parts = append(parts, others...)
+	return strings.Join(parts, " · ")
+}
+
+// loadAverage is the machine's own load before the first run: above about 0.3
+// something else was running, or had just ended.
+func loadAverage() string {
+	load, _, _ := strings.Cut(readFirstLine("/proc/loadavg"), " ")
+	return orUnknown(load)
+}
+
+func processorModel() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(info)) {
+		if key, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// versionOf is the first line of PROGRAM --version, empty if it will not say.
+func versionOf(ctx context.Context, program string) string {
+	out, err := exec.CommandContext(ctx, program, "--version").Output()
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return strings.TrimSpace(line)
+}
+
+func readFirstLine(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	return strings.TrimSpace(line)
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+// raiseFileLimit lets this program and all that it starts open as many files
+// as the machine allows, and refuses when that is fewer than are needed. Being
+// set on purpose, the limit is inherited by child processes.
+func raiseFileLimit(needed int) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("limit of open files: %w", err)
+	}
+	limit.Cur = limit.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("raise the limit of open files to %d: %w", limit.Max, err)
+	}
+	if limit.Max < uint64(needed) {
+		return fmt.Errorf("the limit of open files is %d, %d are needed: raise it (ulimit -Hn), or ask for fewer clients", limit.Max, needed)
+	}
+	return nil
+}

@@ -1,0 +1,330 @@
+package pool
+
+import (
+	"poolerd/pool/stmt"
+	"poolerd/wire"
+	"poolerd/wire/lex"
+)
+
+// What the pooler answers without a server: a Parse that nothing follows, BEGIN, an empty transaction, SET of values that servers are known to accept,
+// DEALLOCATE, Close, Sync. A flight is answered here as a whole or not at all, so the answer is planned first, on a copy of what it changes.
+
+// plan is the answer to one flight.
+type plan struct {
+	c       *Client
+	block   block
+	begin   *stmt.Statement
+	reply   []byte // the client's, with the answer behind it
+	names   []nameChange
+	unnamed *stmt.Statement // parsed or bound in this flight under the empty name
+	portal  lex.Kind        // of the statement that the unnamed portal was bound to
+	bound   *stmt.Statement
+	parsed  bool
+	held    []*stmt.Statement // references to give back
+	queries int
+}
+
+// nameChange is a name that was given to a statement, or with none taken away.
+type nameChange struct {
+	name      string
+	statement *stmt.Statement
+}
+
+// answer answers a whole flight here, if it can.
+func (c *Client) answer(f flight) bool {
+	b := c.in.bytes()[:f.end]
+	if f.messages == 1 {
+		switch f.last {
+		case wire.ClientSync:
+			c.in.r += f.end
+			c.reply = wire.AppendReadyForQuery(c.reply, c.status())
+			return true
+		case wire.ClientQuery:
+			return c.answerQuery(b[wire.HeaderLen:f.end])
+		}
+	}
+	if f.last != wire.ClientSync || f.messages > mostPlanned {
+		return false
+	}
+	p := plan{c: c, block: c.block, begin: c.begin, reply: c.reply}
+	ok := p.messages(b)
+	if ok {
+		p.commit()
+		c.in.r += f.end
+	}
+	c.pooler.statements.Drop(p.held...)
+	return ok
+}
+
+// mostPlanned bounds the messages of a flight that is answered here.
+const mostPlanned = 16
+
+// answerQuery answers a simple Query here, if it can.
+func (c *Client) answerQuery(body []byte) bool {
+	sql, _, ok := wire.CString(body)
+	if !ok {
+		return false
+	}
+	kind := lex.Classify(sql)
+	switch {
+	case kind == lex.Begin && c.block == blockNone && c.defers():
+		c.block, c.begin = blockDeferred, c.pooler.statements.Intern(wire.ParseTail(string(sql)))
+		c.reply = wire.AppendCommandComplete(c.reply, "BEGIN")
+	case (kind == lex.Commit || kind == lex.Rollback) && c.block == blockDeferred:
+		c.forgetBegin()
+		c.reply = wire.AppendCommandComplete(c.reply, tagOf(kind))
+	case kind == lex.Deallocate && c.deallocate(sql):
+		c.reply = wire.AppendCommandComplete(c.reply, "DEALLOCATE")
+	case (kind == lex.Set || kind == lex.Reset) && c.block == blockNone && c.answerSettings(sql):
+	default:
+		return false
+	}
+	c.in.r += wire.HeaderLen + len(body)
+	c.unnamed.exists = false // as a simple Query does
+	c.reply = wire.AppendReadyForQuery(c.reply, c.status())
+	c.pool.count(func(t *counters) { t.Queries++ })
+	return true
+}
+
+// defers tells whether BEGIN may wait: not where each statement is a transaction, nor where the client keeps its server anyway.
+func (c *Client) defers() bool {
+	return c.pooler.config().DeferBegin && c.mode == modeTransaction
+}
+
+func (c *Client) forgetBegin() {
+	c.pooler.statements.Drop(c.begin)
+	c.block, c.begin = blockNone, nil
+}
+
+func tagOf(kind lex.Kind) string {
+	switch kind {
+	case lex.Begin:
+		return "BEGIN"
+	case lex.Commit:
+		return "COMMIT"
+	}
+	return "ROLLBACK"
+}
+
+// deallocate takes a name away that the client gave to a statement by Parse.
+func (c *Client) deallocate(sql []byte) bool {
+	name, ok := lex.Name(sql)
+	if !ok {
+		return false
+	}
+	if _, ok := c.names.Get([]byte(name)); !ok {
+		return false
+	}
+	c.names.Delete(name)
+	return true
+}
+
+// messages plans the answer to the messages of a flight, the last of which is Sync.
+func (p *plan) messages(b []byte) bool {
+	for len(b) > 0 {
+		typ, size, _ := wire.Header(b)
+		body := b[wire.HeaderLen:size]
+		b = b[size:]
+		var ok bool
+		switch typ {
+		case wire.ClientParse:
+			ok = p.parse(body)
+		case wire.ClientBind:
+			ok = p.bind(body)
+		case wire.ClientDescribe:
+			ok = p.describe(body)
+		case wire.ClientExecute:
+			ok = p.execute(body)
+		case wire.ClientClose:
+			ok = p.close(body)
+		case wire.ClientSync:
+			p.reply = wire.AppendReadyForQuery(p.reply, p.status())
+			ok = true
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *plan) status() wire.TxStatus {
+	if p.block == blockDeferred {
+		return wire.TxActive
+	}
+	return wire.TxIdle
+}
+
+// parse: the text is sent to a server where the statement is first used, and so an error in it is reported there.
+func (p *plan) parse(body []byte) bool {
+	name, tail, ok := wire.CString(body)
+	if !ok || !p.c.pooler.config().DeferParse || !validTail(tail) {
+		return false
+	}
+	if len(name) > 0 {
+		if _, taken := p.find(name); taken {
+			return false // the server's error
+		}
+	}
+	st := p.c.pooler.statements.Intern(tail)
+	p.held = append(p.held, st)
+	if len(name) == 0 {
+		p.unnamed, p.parsed = st, true
+	} else {
+		p.names = append(p.names, nameChange{string(name), st})
+	}
+	p.reply = wire.AppendEmpty(p.reply, wire.ServerParseComplete)
+	return true
+}
+
+// validTail: text, zero, and as many parameter types as announced.
+func validTail(tail []byte) bool {
+	_, types, ok := wire.CString(tail)
+	return ok && len(types) >= 2 && len(types) == 2+4*(int(types[0])<<8|int(types[1]))
+}
+
+func (p *plan) find(name []byte) (*stmt.Statement, bool) {
+	if len(name) == 0 {
+		return p.unnamed, p.unnamed != nil
+	}
+	for i := len(p.names) - 1; i >= 0; i-- {
+		if n := p.names[i]; n.name == string(name) {
+			return n.statement, n.statement != nil
+		}
+	}
+	return p.c.names.Get(name)
+}
+
+// bind: only of BEGIN, COMMIT and ROLLBACK without parameters to the unnamed portal.
+func (p *plan) bind(body []byte) bool {
+	portal, rest, ok := wire.CString(body)
+	if !ok || len(portal) > 0 {
+		return false
+	}
+	name, rest, ok := wire.CString(rest)
+	if !ok || !emptyBind(rest) {
+		return false
+	}
+	st, ok := p.find(name)
+	if !ok && len(name) == 0 && p.c.unnamed.exists {
+		st = p.c.pooler.statements.Intern(p.c.unnamed.tail)
+		p.held = append(p.held, st)
+		p.unnamed, ok = st, true
+	}
+	if !ok {
+		return false
+	}
+	switch kind := st.Kind; {
+	case kind == lex.Begin && p.block == blockNone && p.c.defers():
+		p.portal = kind
+	case (kind == lex.Commit || kind == lex.Rollback) && p.block == blockDeferred:
+		p.portal = kind
+	default:
+		return false
+	}
+	p.bound = st
+	p.reply = wire.AppendEmpty(p.reply, wire.ServerBindComplete)
+	return true
+}
+
+// emptyBind: no parameters and at most one result format, as Bind's body says behind the names.
+func emptyBind(b []byte) bool {
+	if len(b) < 2 {
+		return false
+	}
+	formats := int(b[0])<<8 | int(b[1])
+	b = b[2:]
+	if formats > 1 || len(b) < 2*formats+4 {
+		return false
+	}
+	b = b[2*formats:]
+	if b[0] != 0 || b[1] != 0 {
+		return false
+	}
+	results := int(b[2])<<8 | int(b[3])
+	return results <= 1 && len(b) == 4+2*results
+}
+
+func (p *plan) describe(body []byte) bool {
+	if len(body) != 2 || body[0] != 'P' || p.bound == nil { // the unnamed portal
+		return false
+	}
+	p.reply = wire.AppendEmpty(p.reply, wire.ServerNoData)
+	return true
+}
+
+func (p *plan) execute(body []byte) bool {
+	if len(body) != 5 || body[0] != 0 || p.bound == nil { // the unnamed portal; all rows or some makes no difference
+		return false
+	}
+	switch p.portal {
+	case lex.Begin:
+		p.block, p.begin = blockDeferred, p.bound
+	default:
+		p.block, p.begin = blockNone, nil
+	}
+	p.reply = wire.AppendCommandComplete(p.reply, tagOf(p.portal))
+	p.bound = nil
+	p.queries++
+	return true
+}
+
+func (p *plan) close(body []byte) bool {
+	if len(body) < 2 || body[0] != 'S' {
+		return false
+	}
+	name, _, ok := wire.CString(body[1:])
+	if !ok || len(name) == 0 {
+		return false
+	}
+	p.names = append(p.names, nameChange{name: string(name)})
+	p.reply = wire.AppendEmpty(p.reply, wire.ServerCloseComplete)
+	return true
+}
+
+// commit makes the plan true.
+func (p *plan) commit() {
+	c := p.c
+	table := c.pooler.statements
+	for _, n := range p.names {
+		if n.statement == nil {
+			c.names.Delete(n.name)
+		} else {
+			table.Keep(n.statement)
+			c.names.Put(n.name, n.statement)
+		}
+	}
+	if p.parsed {
+		c.unnamed.set(p.unnamed.Tail)
+	}
+	if p.begin != c.begin {
+		if p.begin != nil {
+			table.Keep(p.begin)
+		}
+		if c.begin != nil {
+			table.Drop(c.begin)
+		}
+		c.begin = p.begin
+	}
+	c.block = p.block
+	c.reply = p.reply
+	if p.queries > 0 {
+		c.pool.count(func(t *counters) { t.Queries += uint64(p.queries) })
+	}
+}
+
+// set makes tail, which is copied, the client's unnamed statement.
+func (u *unnamedStatement) set(tail []byte) {
+	if cap(u.tail) > 4*len(tail) && cap(u.tail) > 4096 {
+		u.tail = nil
+	}
+	u.exists, u.tail = true, append(u.tail[:0], tail...)
+	u.serial++
+	u.kind = lex.Classify(text(tail))
+}
+
+// text is the text at the start of a Parse's body behind the name.
+func text(tail []byte) []byte {
+	sql, _, _ := wire.CString(tail)
+	return sql
+}

@@ -1,0 +1,337 @@
+package pool
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"poolerd/pool/config"
+	"poolerd/pool/vars"
+	"poolerd/wire"
+	"poolerd/wire/lex"
+)
+
+// Taking a server for a transaction, giving it back, and what happens when that does not go as it should. A server goes back to its pool only when the pure
+// Pipeline says that it is idle and owes nothing; in every other case it is discarded.
+
+const (
+	modeTransaction = config.ModeTransaction
+	modeSession     = config.ModeSession
+	modeStatement   = config.ModeStatement
+)
+
+const (
+	queryLimit     = 5 * time.Second        // for a statement of our own
+	settleLimit    = time.Second            // for cleaning up behind a client that is gone
+	closeLimit     = time.Second            // for saying goodbye to a server
+	farewellLimit  = time.Second            // for telling a client why it is closed
+	interruptLimit = 500 * time.Millisecond // from a cancel request to taking the sockets away
+	never          = 100 * 365 * 24 * time.Hour
+	minHealthCheck = 100 * time.Millisecond
+	maxHealthCheck = 5 * time.Second
+)
+
+var (
+	past       = time.Unix(1, 0) // a deadline that has passed; never changed
+	noDeadline time.Time
+	errPrelude = errors.New("server refused the client's session parameters")
+)
+
+func errShutdown() *wire.Error {
+	return wire.Fatalf(wire.CodeAdminShutdown, "terminating connection: the pooler is shutting down")
+}
+
+// checkout gets a server, and what has to go ahead of the client's own messages: its session parameters and its deferred BEGIN.
+func (c *Client) checkout() *wire.Error {
+	s, err := c.pool.acquire(c)
+	if err != nil {
+		return err
+	}
+	c.attach(s)
+	s.stmts.Checkout()
+	if err := c.resume(s); err != nil {
+		s := c.detach()
+		refused := errRefused{}
+		if errors.As(err, &refused) && s.pipe.Idle() {
+			c.pool.release(s, time.Now())
+			return refused.answer
+		}
+		s.discard(reasonReset)
+		return wire.Errorf(wire.CodeConnectionFailure, "server connection was lost before the statement was sent")
+	}
+	if c.block == blockDeferred {
+		c.sendBegin()
+	}
+	return nil
+}
+
+// resume brings the server, which is idle, to the client's session parameters: in the same write as the client's statement where it is certain to
+// succeed, else before it.
+func (c *Client) resume(s *Server) error {
+	if s.vars == c.vars {
+		return nil
+	}
+	if !vars.Sure(s.vars, c.vars) {
+		return s.adopt(c.vars, queryLimit)
+	}
+	s.pipe.Sent(wire.OpQuery, wire.ForPooler, nil)
+	c.out = wire.AppendQuery(c.outgoing(), vars.Replay(s.vars, c.vars))
+	s.vars, s.unnamed = c.vars, unnamed{}
+	return nil
+}
+
+// sendBegin sends the BEGIN that was answered before. No Sync follows it: should it fail, the server skips what comes behind it, which is a transaction that
+// the client would otherwise get without knowing.
+func (c *Client) sendBegin() {
+	s, st := c.busy, c.begin
+	if !s.stmts.Has(st) {
+		c.prepare(st)
+	}
+	s.pipe.Sent(wire.OpBind, wire.ForPooler, nil)
+	s.pipe.Sent(wire.OpExecute, wire.ForPooler, nil)
+	c.out = wire.AppendExecute(wire.AppendBind(c.outgoing(), "", st.Name), "")
+	c.forgetBegin()
+	c.opened = true
+}
+
+// afterExchange decides what becomes of the server, and writes what is left to be written.
+func (c *Client) afterExchange(s *Server) {
+	r := &s.replies
+	switch {
+	case r.clientErr != nil:
+		c.leave(reasonClientGone)
+		return
+	case r.err != nil || r.fatal != nil:
+		c.serverLost(s)
+		return
+	}
+	if s.pipe.Settled() {
+		c.opened = false
+		c.countQuery()
+	}
+	keeps := c.mode == modeSession || c.pin != ""
+	last := r.last()
+	defer last.free()
+	switch {
+	case s.pipe.Idle() && !keeps && c.body == 0:
+		c.giveBack()
+	case s.pipe.Doubtful() && s.pipe.Settled() && !keeps:
+		c.detach().discard(reasonDoubt)
+	case c.mode == modeStatement && s.pipe.Settled() && s.pipe.Status() != wire.TxIdle:
+		c.refuseBlock()
+		return
+	}
+	c.sayLast(last.b)
+	if c.busy == nil && c.pooler.draining.Load() {
+		c.end(reasonShutdown, errShutdown())
+	}
+}
+
+// sayLast writes the last replies of an exchange.
+func (c *Client) sayLast(b []byte) {
+	if len(c.reply) > 0 { // what did not fit ahead of them
+		c.flushReply()
+	}
+	if len(b) == 0 || c.left != "" {
+		return
+	}
+	if _, err := c.conn.Write(b); err != nil {
+		c.leave(reasonClientGone)
+	}
+}
+
+func (c *Client) countQuery() {
+	if !c.asked.IsZero() {
+		c.tally.queryTime += time.Since(c.asked)
+		c.asked = time.Time{}
+	}
+}
+
+// giveBack gives an idle server back to its pool. A cancel request that is on its way to it is waited for, elsewhere: it may hit whatever runs next.
+func (c *Client) giveBack() {
+	c.learn(c.busy)
+	s := c.detach()
+	now := time.Now()
+	p := c.pool
+	p.finish(c, s, now)
+	if s.pending.Load() > 0 || s.suspect.Load() {
+		p.pooler.tasks.Go(func() {
+			s.cancels.Wait()
+			if s.suspect.Load() {
+				s.discard(reasonCancel)
+				return
+			}
+			p.release(s, time.Now())
+		})
+		return
+	}
+	p.release(s, now)
+}
+
+// serverFailed: a statement of ours was not carried out on a server that the client keeps.
+func (c *Client) serverFailed(err error) {
+	refused := errRefused{}
+	if errors.As(err, &refused) {
+		c.leaveWith(reasonServerLost, refused.answer)
+		return
+	}
+	c.leaveWith(reasonServerLost, wire.Fatalf(wire.CodeConnectionFailure, "server connection was lost"))
+}
+
+// serverLost answers what a server still owed when it went, and keeps the client. Its transaction is over, which it learns from an error; it has to end the
+// block before anything else is done for it.
+func (c *Client) serverLost(s *Server) {
+	r := &s.replies
+	err := c.lostError(s)
+	owed := s.pipe.Owed()
+	inTx := (s.pipe.Status() != wire.TxIdle || c.opened) && c.lastKind != lex.Commit && c.lastKind != lex.Rollback
+	keeps := c.mode == modeSession || c.pin != ""
+	skips := s.pipe.SkipsToSync()
+	midMessage := r.parted && r.body > 0 && !r.bodyDropped
+	r.flush()
+	c.countQuery()
+	if inTx {
+		c.block = blockFailed
+	}
+	c.sets, c.opened = c.sets[:0], false
+	said := skips
+	if !keeps && !midMessage {
+		for _, o := range owed {
+			if o.For == wire.ForPooler {
+				continue
+			}
+			if !said {
+				c.sayError(err)
+				said = true
+			}
+			if o.Op != wire.OpQuery && o.Op != wire.OpSync && o.Op != wire.OpFunctionCall {
+				continue
+			}
+			c.reply = wire.AppendReadyForQuery(c.reply, c.status())
+			said = false
+		}
+		c.skipping = said
+		if len(owed) == 0 && !skips {
+			c.sayError(err)
+			c.skipping = true
+		}
+	}
+	c.pool.finish(c, s, time.Now())
+	c.undoAll(s, owed)
+	reason := reasonServerGone
+	if r.fatal == nil && r.err != nil && !isEnd(r.err) {
+		reason = reasonServerBroke
+		c.pooler.log.Error().Err(r.err).Uint32("pid", s.pid).Str("database", c.database).Msg("server could not be used any longer")
+	}
+	c.detach().discard(reason)
+	switch {
+	case c.doom.Load() != nil:
+		c.leaveDoomed()
+	case midMessage:
+		c.leave(reasonServerLost)
+	case keeps:
+		c.leaveWith(reasonServerLost, err)
+	default:
+		c.flushReply()
+	}
+}
+
+// undoAll: whatever was owed has not happened.
+func (c *Client) undoAll(s *Server, owed []wire.Owed) {
+	for i := len(owed) - 1; i >= 0; i-- {
+		if owed[i].Op == wire.OpParse || owed[i].Op == wire.OpClose {
+			c.undo(s, owed[i])
+		}
+	}
+}
+
+// lostError is what the client is told about the server it has lost.
+func (c *Client) lostError(s *Server) *wire.Error {
+	if f := s.replies.fatal; f != nil {
+		e := *f
+		e.Severity = "ERROR"
+		return &e
+	}
+	if c.lastKind == lex.Commit && !s.pipe.Settled() {
+		return wire.Errorf(wire.CodeTransactionUnknown, "server connection was lost during COMMIT: the transaction may or may not be committed")
+	}
+	return wire.Errorf(wire.CodeConnectionFailure, "server connection was lost")
+}
+
+// settle cleans up behind a client that leaves while it has a server: the query is cancelled, the transaction rolled back, session state reset. A server that
+// cannot be brought to a clean state in a second is closed.
+func (c *Client) settle() {
+	s := c.busy
+	if s == nil {
+		if c.begin != nil {
+			c.forgetBegin()
+		}
+		return
+	}
+	partial := c.body > 0 || len(s.replies.unsent) > 0 || s.replies.err != nil
+	why := c.left
+	if !s.pipe.Settled() {
+		why = reasonClientInQuery
+	} else if s.pipe.Status() != wire.TxIdle {
+		why = reasonClientInTx
+	}
+	if s.pipe.Expecting() && !partial {
+		c.cancelOn(s)
+	}
+	c.detach()
+	s.cancels.Wait()
+	c.undoAll(s, nil)
+	c.pool.finish(c, s, time.Now())
+	if !partial && !s.suspect.Load() && s.clean(c) {
+		c.pool.release(s, time.Now())
+		return
+	}
+	s.discard(why)
+}
+
+// clean brings a server that its client has left to a state in which anyone may have it. False means that it cannot be had.
+func (s *Server) clean(c *Client) bool {
+	if s.replies.fatal != nil || !s.replies.boundary() || s.pipe.CopyIn() || s.pipe.SkipsToSync() || s.pipe.Open() || s.pipe.Doubtful() {
+		return false
+	}
+	if s.pipe.Expecting() {
+		if s.conn.SetDeadline(time.Now().Add(settleLimit)) != nil {
+			return false
+		}
+		if err := s.drain(); err != nil && !errors.As(err, &errRefused{}) {
+			return false
+		}
+		if s.conn.SetDeadline(noDeadline) != nil {
+			return false
+		}
+	}
+	if !s.pipe.Settled() {
+		return false
+	}
+	if s.pipe.Status() != wire.TxIdle && s.run("ROLLBACK", settleLimit) != nil {
+		return false
+	}
+	if c.mode == modeSession || s.tainted != "" {
+		if sql := s.pool.pooler.config().ServerResetQuery; sql != "" && s.run(sql, queryLimit) != nil {
+			return false
+		}
+	}
+	return s.tainted == "" && s.pipe.Idle()
+}
+
+// giveBackUnused gives back a server on which nothing was done for the client but setting its parameters.
+func (c *Client) giveBackUnused() {
+	s := c.detach()
+	c.tally = tally{}
+	c.setState(StateLogin)
+	c.pool.release(s, time.Now())
+}
+
+// isEnd tells whether err is the end of a connection, and no surprise in what came over it.
+func isEnd(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed)
+}

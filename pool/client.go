@@ -1,0 +1,341 @@
+package pool
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"poolerd/pool/config"
+	"poolerd/pool/sock"
+	"poolerd/pool/stmt"
+	"poolerd/pool/vars"
+	"poolerd/wire"
+	"poolerd/wire/lex"
+)
+
+// State is what a client is doing.
+type State uint8
+
+const (
+	StateLogin   State = iota
+	StateIdle          // no server, no transaction: nothing is held
+	StateWaiting       // in its pool's queue
+	StateActive        // a server works for it
+	StateInTx          // between the statements of a transaction, or keeping its server for another reason
+	StateClosing
+)
+
+func (s State) String() string {
+	return [...]string{"login", "idle", "waiting", "active", "idle in transaction", "closing"}[s]
+}
+
+// block is the transaction block that the client believes to be in, as far as that is not a server's to know.
+type block uint8
+
+const (
+	blockNone     block = iota // none, or the server that the client has knows
+	blockDeferred              // BEGIN was answered here, and goes to a server together with the next statement
+	blockFailed                // a transaction was lost with its server: only its end is accepted
+)
+
+// Client is one client after its login. All of it belongs to the client's goroutine, but for what mu guards and the atomics.
+type Client struct {
+	id       uint64
+	pooler   *Pooler
+	pool     *Pool
+	conn     *sock.Conn
+	addr     net.Addr
+	local    net.Addr
+	user     string
+	database string // the client's name for it
+	version  wire.Version
+	key      cancelKey
+	began    time.Time
+	mode     config.Mode
+
+	base *vars.Set // from the startup packet
+	vars *vars.Set
+	sets []lex.Setting // made in this transaction, not committed yet
+
+	names   stmt.Client
+	unnamed unnamedStatement
+
+	block    block
+	begin    *stmt.Statement // the deferred BEGIN
+	pin      string          // why the client keeps its server after the transaction, empty when it does not
+	skipping bool            // an error was answered: messages are ignored up to the next Sync
+	busy     *Server         // the server that it has; server below is the same for other goroutines
+
+	in        buffer
+	body      int       // bytes still to come of the message being passed on
+	span      []byte    // bytes of in to be sent, all that is to be sent while out is empty
+	spanEnd   int       // where span ends in in
+	out       []byte    // what is to be sent to the server
+	reply     []byte    // what is to be sent to the client, ahead of the server's bytes
+	bound     lex.Kind  // of the statement bound last
+	boundText []byte    // its text, as in stmt.Statement.Tail
+	lastKind  lex.Kind  // of what was sent last to be executed
+	asked     time.Time // when the request that is being answered was sent
+	tally     tally
+	opened    bool // the deferred BEGIN was sent, and no ReadyForQuery has come since
+	step      func(uintptr) bool
+
+	waiter *waiter
+	attend *attendant
+	left   string // why the session ended
+
+	mu     sync.Mutex
+	state  State
+	since  time.Time // of the state
+	server *Server
+	inTx   time.Time // when the transaction began
+
+	doom atomic.Pointer[doom]
+}
+
+// doom ends a client from outside its goroutine.
+type doom struct {
+	reason string
+	err    *wire.Error // sent before the end
+}
+
+// unnamedStatement is the client's unnamed statement.
+type unnamedStatement struct {
+	exists bool
+	tail   []byte // as in stmt.Statement
+	kind   lex.Kind
+	serial uint64
+}
+
+// serve runs the session until it ends.
+func (c *Client) serve() {
+	c.step = c.onReadable
+	c.setState(StateIdle)
+	for c.left == "" {
+		err := c.conn.Serve(c.step)
+		switch {
+		case c.left != "":
+		case c.doom.Load() != nil:
+			c.leaveDoomed()
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			_ = c.conn.SetReadDeadline(time.Time{})
+		case err != nil:
+			c.leave(reasonClientGone)
+		}
+	}
+	c.stopAttending()
+	c.setState(StateClosing)
+	c.settle()
+	c.in.free()
+	c.names.Clear()
+}
+
+// onReadable is called by the poller: something has arrived, or may have. It returns true when the session ends.
+func (c *Client) onReadable(uintptr) bool {
+	c.stopAttending()
+	for {
+		if c.doom.Load() != nil {
+			c.leaveDoomed()
+			return true
+		}
+		space := c.in.space()
+		n, err := c.conn.TryRead(space)
+		switch {
+		case err == nil:
+		case err == sock.ErrWait: //nolint:errorlint // never wrapped
+			c.rest()
+			return c.left != ""
+		case errors.Is(err, io.EOF):
+			c.leave(reasonClientClosed)
+			return true
+		default:
+			c.leave(reasonClientGone)
+			return true
+		}
+		c.in.w += n
+		c.process()
+		if c.left != "" {
+			return true
+		}
+		if n < len(space) && c.conn.Armed() {
+			c.rest() // nothing more was there, and the poller tells of the next arrival
+			return c.left != ""
+		}
+	}
+}
+
+// process takes what the client sent as far as it is whole.
+func (c *Client) process() {
+	for c.left == "" {
+		before := c.in.len()
+		switch {
+		case c.busy != nil:
+			c.relay()
+		case c.body > 0:
+			c.skipBody()
+		case c.skipping:
+			c.skip()
+		case c.block == blockFailed:
+			c.refuse()
+		default:
+			c.dispatch()
+		}
+		if c.in.len() == before || c.in.len() == 0 {
+			break
+		}
+	}
+	c.flushReply()
+}
+
+// rest is called before the client's goroutine waits: what need not be held is given back.
+func (c *Client) rest() {
+	c.in.settle()
+	if cap(c.reply) > keepReply {
+		c.reply = nil
+	}
+	if c.busy == nil {
+		if c.block == blockNone {
+			c.setState(StateIdle)
+			if c.pooler.draining.Load() {
+				c.end(reasonShutdown, errShutdown())
+			}
+		} else {
+			c.setState(StateInTx)
+		}
+	} else {
+		c.setState(StateInTx)
+		c.startAttending()
+	}
+	if c.doom.Load() != nil {
+		c.leaveDoomed()
+	}
+}
+
+// flushReply sends what was answered here.
+func (c *Client) flushReply() {
+	if len(c.reply) == 0 {
+		return
+	}
+	if _, err := c.conn.Write(c.reply); err != nil {
+		c.leave(reasonClientGone)
+	}
+	c.reply = c.reply[:0]
+}
+
+// leave ends the session.
+func (c *Client) leave(reason string) {
+	if c.left == "" {
+		c.left = reason
+	}
+}
+
+// leaveWith tells the client why, and ends the session.
+func (c *Client) leaveWith(reason string, err *wire.Error) {
+	if c.left != "" {
+		return
+	}
+	fatal := *err
+	fatal.Severity = "FATAL"
+	c.reply = fatal.Append(c.reply)
+	c.flushReply()
+	c.leave(reason)
+}
+
+func (c *Client) leaveDoomed() {
+	d := c.doom.Load()
+	_ = c.conn.SetDeadline(time.Now().Add(farewellLimit))
+	if d.err != nil && c.body == 0 && (c.busy == nil || c.busy.replies.boundary()) {
+		c.leaveWith(d.reason, d.err)
+	}
+	c.leave(d.reason)
+}
+
+// setState moves the client to a state. The times that limits are measured from go with it.
+func (c *Client) setState(s State) {
+	now := time.Now()
+	c.mu.Lock()
+	if s != c.state {
+		c.state, c.since = s, now
+		if s == StateIdle {
+			c.inTx = time.Time{}
+		} else if c.inTx.IsZero() && s >= StateActive {
+			c.inTx = now
+		}
+	}
+	c.mu.Unlock()
+}
+
+// attach makes s the client's server.
+func (c *Client) attach(s *Server) {
+	now := time.Now()
+	c.busy = s
+	s.requests = now
+	s.uses.Add(1)
+	c.mu.Lock()
+	c.server, c.state, c.since = s, StateActive, now
+	if c.inTx.IsZero() {
+		c.inTx = now
+	}
+	c.mu.Unlock()
+}
+
+// detach takes the server from the client: from then on no cancel request reaches it on this client's behalf. One that is under way is waited for,
+// since it may hit whatever the server runs next.
+func (c *Client) detach() *Server {
+	s := c.busy
+	c.busy = nil
+	c.mu.Lock()
+	c.server = nil
+	c.mu.Unlock()
+	return s
+}
+
+// end ends the client from any goroutine: at once where it waits, else after its query was cancelled.
+func (c *Client) end(reason string, err *wire.Error) {
+	if !c.doom.CompareAndSwap(nil, &doom{reason, err}) {
+		return
+	}
+	c.mu.Lock()
+	state, s := c.state, c.server
+	if state != StateWaiting && state != StateActive {
+		_ = c.conn.SetReadDeadline(past)
+	}
+	c.mu.Unlock()
+	switch state {
+	case StateWaiting:
+		c.pool.withdraw(c.waiter, err)
+	case StateActive:
+		c.pooler.tasks.Go(func() { c.interrupt(s) })
+	}
+}
+
+// endIfIdle ends the client unless it is in a transaction; then it ends with that.
+func (c *Client) endIfIdle(reason string, err *wire.Error) {
+	c.mu.Lock()
+	idle := c.state == StateIdle || c.state == StateLogin
+	c.mu.Unlock()
+	if idle {
+		c.end(reason, err)
+	}
+}
+
+// interrupt cancels what runs, and takes the sockets from whoever waits for them when that does not help.
+func (c *Client) interrupt(s *Server) {
+	if s != nil {
+		c.cancelOn(s)
+	}
+	c.pooler.after(interruptLimit, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.state == StateActive {
+			_ = c.conn.SetDeadline(past)
+			if c.server != nil {
+				_ = c.server.conn.SetDeadline(past)
+			}
+		}
+	})
+}

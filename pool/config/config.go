@@ -1,0 +1,162 @@
+package config
+
+import (
+	"fmt"
+	"time"
+)
+
+// Mode says when a server is given back to its pool.
+type Mode uint8
+
+const (
+	ModeTransaction Mode = iota // when the transaction ends; the default
+	ModeSession                 // when the client leaves
+	ModeStatement               // after each statement; transactions of several statements are refused
+)
+
+func (m Mode) String() string { return [...]string{"transaction", "session", "statement"}[m] }
+
+// AuthType is how clients prove who they are.
+type AuthType uint8
+
+const (
+	AuthSCRAM AuthType = iota // SCRAM-SHA-256 with plain and SCRAM secrets; the default
+	AuthMD5                   // MD5 with plain and MD5 secrets, SCRAM-SHA-256 for users that have a SCRAM secret
+	AuthPlain                 // the password as it is, over the wire
+	AuthTrust                 // nothing is asked
+	AuthAny                   // nothing is asked and the client's user name is not used: every database names its user, everyone is an administrator
+)
+
+func (a AuthType) String() string {
+	return [...]string{"scram-sha-256", "md5", "plain", "trust", "any"}[a]
+}
+
+// NeedsSecret tells whether a client must send a proof of its password.
+func (a AuthType) NeedsSecret() bool { return a <= AuthPlain }
+
+// Log formats, as in the key log_format.
+const (
+	LogAuto    = "auto" // console on a terminal, else json
+	LogConsole = "console"
+	LogJSON    = "json"
+)
+
+// Config is everything an operator can set. The fields that mirror a key bear its name; the key's documentation, unit and default are in Keys. A Config is
+// not changed after it has been checked: a reload makes a new one.
+type Config struct {
+	// Listening.
+	ListenAddr []string // host, "*" for all, or host:port; see Listen
+	ListenPort int      // for those that name no port
+	PidFile    string
+
+	// Pools.
+	PoolMode           Mode
+	MaxClientConn      int
+	DefaultPoolSize    int
+	MinPoolSize        int
+	ReservePoolSize    int
+	ReservePoolTimeout time.Duration // 0: the reserve is not used
+	MaxDBConnections   int           // 0: no limit
+	MaxUserConnections int           // 0: no limit
+	ServerRoundRobin   bool
+
+	// Sessions.
+	MaxPreparedStatements   int // a server; 0: statements are not managed
+	IgnoreStartupParameters []string
+	ApplicationNameAddHost  bool
+	ServerResetQuery        string
+	ServerResetQueryAlways  bool
+
+	// Clients' logins.
+	AuthType        AuthType
+	AuthFile        string
+	SCRAMIterations int // of secrets derived from plain passwords
+	AdminUsers      []string
+	StatsUsers      []string
+
+	// Timeouts; 0 turns one off, but see ServerLifetime.
+	ServerLifetime         time.Duration // 0: a server serves once and is closed
+	ServerIdleTimeout      time.Duration
+	ServerConnectTimeout   time.Duration
+	ServerLoginRetry       time.Duration // the longest pause between attempts to reach a server that refuses
+	QueryTimeout           time.Duration
+	QueryWaitTimeout       time.Duration
+	CancelWaitTimeout      time.Duration
+	IdleTransactionTimeout time.Duration
+	TransactionTimeout     time.Duration
+	ClientIdleTimeout      time.Duration
+	ClientLoginTimeout     time.Duration
+
+	// Sockets; 0 leaves a value to the operating system.
+	TCPKeepalive   bool
+	TCPKeepCnt     int
+	TCPKeepIdle    time.Duration
+	TCPKeepIntvl   time.Duration
+	TCPUserTimeout time.Duration
+
+	// Logs and statistics.
+	LogConnections    bool
+	LogDisconnections bool
+	LogPoolerErrors   bool
+	LogStats          bool
+	StatsPeriod       time.Duration
+	Verbose           int    // 0 to 3; see Level
+	LogLevel          string // a zerolog level's name, or "auto"; see Level
+	LogFormat         string // LogAuto, LogConsole or LogJSON
+
+	// What PgBouncer does not have.
+	DeferBegin bool
+	DeferParse bool
+
+	// Databases by the name that clients use; "*" is for names that are not here.
+	Databases map[string]Database
+	// Users has the settings of the users that have any.
+	Users map[string]UserSettings
+	// Upstream is what a connection URL said beside the address, which is in Databases["*"].
+	Upstream Upstream
+
+	origins map[string]Origin // of the keys that were set
+}
+
+// Defaults gives the settings of an empty file.
+func Defaults() *Config {
+	c := &Config{Databases: map[string]Database{}, Users: map[string]UserSettings{}, origins: map[string]Origin{}}
+	for _, k := range Keys() {
+		if k.Support != Honoured {
+			continue
+		}
+		if err := k.set(c, k.Default); err != nil {
+			panic(fmt.Sprintf("default of %s: %v", k.Name, err)) // the table is wrong; a test sets every default
+		}
+	}
+	return c
+}
+
+// Level is the effective log level, a name that zerolog knows. log_level says it; while that is auto, verbose = 1 is debug and more is trace.
+func (c *Config) Level() string {
+	switch {
+	case c.LogLevel != "auto":
+		return c.LogLevel
+	case c.Verbose >= 2:
+		return "trace"
+	case c.Verbose == 1:
+		return "debug"
+	}
+	return "info"
+}
+
+// Set gives a key of [pgbouncer] or [poolerd] a value, written as in the file. A later Check names origin where it complains about this key.
+func (c *Config) Set(key, value string, from Origin) error {
+	k, ok := findKey(key)
+	if !ok || k.Support != Honoured {
+		return &Error{Origin: from, Key: key, Value: value, Reason: "unknown setting", Hint: didYouMean(key, honouredNames())}
+	}
+	if err := k.set(c, value); err != nil {
+		return k.problem(from, value, err)
+	}
+	c.origins[key] = from
+	return nil
+}
+
+// Origin tells where a key's value comes from; the zero Origin when it is the default.
+func (c *Config) Origin(key string) Origin { return c.origins[key] }

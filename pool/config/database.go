@@ -1,0 +1,134 @@
+package config
+
+import (
+	"slices"
+	"time"
+)
+
+// Database is where the clients of one database name are served. A nil pointer is a setting that is not made here and comes from the user's or the global one.
+type Database struct {
+	Name     string // the client's name for it; "*" for the fallback entry
+	Host     string // a name, an address, or a directory of a Unix socket; empty: the usual socket directories, then localhost
+	Port     int    // 5432 when not set
+	DBName   string // on the server; empty in the fallback entry, where it is the client's
+	User     string // every server connection logs in as this user; empty: as the client's
+	Password Secret // of User; none: from the user list
+
+	PoolSize         *int
+	MinPoolSize      *int
+	ReservePoolSize  *int
+	PoolMode         *Mode
+	MaxDBConnections *int
+	ServerLifetime   *time.Duration
+	ConnectQuery     string            // run on each new server connection; its errors are logged only
+	Params           map[string]string // startup parameters of server connections: client_encoding, datestyle, timezone, application_name
+
+	Origin Origin
+}
+
+// UserSettings are the settings of one user. A nil pointer is not set.
+type UserSettings struct {
+	Name                   string
+	PoolSize               *int
+	ReservePoolSize        *int
+	PoolMode               *Mode
+	MaxUserConnections     *int
+	QueryTimeout           *time.Duration
+	IdleTransactionTimeout *time.Duration
+	TransactionTimeout     *time.Duration
+	ClientIdleTimeout      *time.Duration
+
+	Origin Origin
+}
+
+// Upstream is what a connection URL said beside its address.
+type Upstream struct {
+	User     string // a user that is known with Password; clients may use others
+	Password Secret
+	Database string // named in messages only: clients name theirs
+}
+
+// Database finds where clients that ask for name are served: its own entry, else the fallback "*" with name as the database on the server. ok is false
+// when there is neither. The name is the client's in the answer.
+func (c *Config) Database(name string) (db Database, ok bool) {
+	if db, ok = c.Databases[name]; ok && name != "*" {
+		return db, true
+	}
+	if db, ok = c.Databases["*"]; !ok {
+		return Database{}, false
+	}
+	db.Name = name
+	if db.DBName == "" {
+		db.DBName = name
+	}
+	return db, true
+}
+
+// Pool is the effective settings of one client's pool.
+type Pool struct {
+	Database               Database
+	User                   string // of the server connections: the database's, else the client's
+	Size                   int
+	MinSize                int // at most Size
+	ReserveSize            int
+	ReserveTimeout         time.Duration
+	Mode                   Mode
+	MaxDBConnections       int
+	MaxUserConnections     int
+	ServerLifetime         time.Duration
+	QueryTimeout           time.Duration
+	IdleTransactionTimeout time.Duration
+	TransactionTimeout     time.Duration
+	ClientIdleTimeout      time.Duration
+}
+
+// Pool gives the settings for clients of a database that log in as user. Of equal settings the user's wins over the database's, and that over the global one.
+// Sizes and mode are those of the user of the server connections, timeouts those of the client's, as in PgBouncer. ok is false when there is no such database.
+func (c *Config) Pool(database, user string) (p Pool, ok bool) {
+	db, ok := c.Database(database)
+	if !ok {
+		return Pool{}, false
+	}
+	server := user
+	if db.User != "" {
+		server = db.User
+	}
+	login, owner := c.Users[user], c.Users[server]
+	p = Pool{
+		Database:               db,
+		User:                   server,
+		Size:                   first(c.DefaultPoolSize, owner.PoolSize, db.PoolSize),
+		MinSize:                first(c.MinPoolSize, db.MinPoolSize),
+		ReserveSize:            first(c.ReservePoolSize, owner.ReservePoolSize, db.ReservePoolSize),
+		ReserveTimeout:         c.ReservePoolTimeout,
+		Mode:                   first(c.PoolMode, owner.PoolMode, db.PoolMode),
+		MaxDBConnections:       first(c.MaxDBConnections, db.MaxDBConnections),
+		MaxUserConnections:     first(c.MaxUserConnections, owner.MaxUserConnections),
+		ServerLifetime:         first(c.ServerLifetime, db.ServerLifetime),
+		QueryTimeout:           first(c.QueryTimeout, login.QueryTimeout),
+		IdleTransactionTimeout: first(c.IdleTransactionTimeout, login.IdleTransactionTimeout),
+		TransactionTimeout:     first(c.TransactionTimeout, login.TransactionTimeout),
+		ClientIdleTimeout:      first(c.ClientIdleTimeout, login.ClientIdleTimeout),
+	}
+	p.MinSize = min(p.MinSize, p.Size)
+	return p, true
+}
+
+func first[T any](otherwise T, settings ...*T) T {
+	for _, s := range settings {
+		if s != nil {
+			return *s
+		}
+	}
+	return otherwise
+}
+
+// IsAdmin tells whether user may run every command of the console.
+func (c *Config) IsAdmin(user string) bool {
+	return c.AuthType == AuthAny || slices.Contains(c.AdminUsers, user)
+}
+
+// IsStats tells whether user may read the console: administrators may.
+func (c *Config) IsStats(user string) bool {
+	return c.IsAdmin(user) || slices.Contains(c.StatsUsers, user)
+}

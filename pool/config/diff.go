@@ -1,0 +1,50 @@
+package config
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// Change is one setting that two Configs differ in. It never shows a secret.
+type Change struct {
+	Key      string // a key of Keys, or "databases.NAME", "users.NAME", "upstream"
+	Old, New string // as in the file; of a database, a user or the upstream: empty, "set" or "changed"
+	Restart  bool   // a reload does not change it
+}
+
+// Diff tells what differs from old to new: keys in the order of Keys, then databases and users by name.
+func Diff(old, new *Config) []Change {
+	var changes []Change
+	for _, k := range honouredKeys() {
+		if a, b := k.get(old), k.get(new); a != b {
+			changes = append(changes, Change{k.Name, a, b, !k.Reloadable})
+		}
+	}
+	changes = append(changes, diffMaps("databases.", old.Databases, new.Databases, func(d Database) Database { d.Origin = Origin{}; return d })...)
+	changes = append(changes, diffMaps("users.", old.Users, new.Users, func(u UserSettings) UserSettings { u.Origin = Origin{}; return u })...)
+	if !reflect.DeepEqual(old.Upstream, new.Upstream) {
+		changes = append(changes, Change{Key: "upstream", Old: "set", New: "changed"})
+	}
+	return changes
+}
+
+// diffMaps compares the entries of two maps, where to the operator only what strip leaves counts.
+func diffMaps[T any](prefix string, old, new map[string]T, strip func(T) T) []Change {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(old)), maps.Keys(new))
+	slices.Sort(names)
+	var changes []Change
+	for _, name := range slices.Compact(names) {
+		a, had := old[name]
+		b, has := new[name]
+		switch {
+		case !had:
+			changes = append(changes, Change{Key: prefix + name, New: "set"})
+		case !has:
+			changes = append(changes, Change{Key: prefix + name, Old: "set"})
+		case !reflect.DeepEqual(strip(a), strip(b)):
+			changes = append(changes, Change{Key: prefix + name, Old: "set", New: "changed"})
+		}
+	}
+	return changes
+}

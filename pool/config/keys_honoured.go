@@ -1,0 +1,145 @@
+package config
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// honouredKeys is the table of the keys that have an effect.
+func honouredKeys() []Key {
+	return slices.Concat(listenKeys(), poolKeys(), sessionKeys(), loginKeys(), timeoutKeys(), socketKeys(), logKeys(), ownKeys())
+}
+
+// key begins an entry of [pgbouncer] that a reload changes.
+func key(name, def, doc string) Key {
+	return Key{Name: name, Section: "pgbouncer", Default: def, Doc: doc, Reloadable: true}
+}
+
+// fixed begins an entry of [pgbouncer] that needs a restart.
+func fixed(name, def, doc string) Key {
+	k := key(name, def, doc)
+	k.Reloadable = false
+	return k
+}
+
+func (k Key) in(unit string) Key { k.Unit = unit; return k }
+
+func listenKeys() []Key {
+	return []Key{
+		listKey(fixed("listen_addr", "127.0.0.1", "addresses to listen on, comma-separated: a name, an IP address, * for all, or host:port"),
+			func(c *Config) *[]string { return &c.ListenAddr }),
+		intKey(fixed("listen_port", "6432", "TCP port of the addresses that name none; 0 lets the system choose"), 0, 65535,
+			func(c *Config) *int { return &c.ListenPort }),
+		textKey(fixed("pidfile", "", "file that holds the process id while the pooler runs"),
+			func(c *Config) *string { return &c.PidFile }),
+	}
+}
+
+func poolKeys() []Key {
+	mode := key("pool_mode", "transaction", "when a server goes back to its pool: at the end of the transaction, session or statement")
+	mode.set = func(c *Config, s string) *Error { return store(&c.PoolMode, s, parseMode) }
+	mode.get = func(c *Config) string { return c.PoolMode.String() }
+	const conns = "connections"
+	return []Key{
+		mode,
+		intKey(key("max_client_conn", "10000", "most clients at a time").in(conns), 1, math.MaxInt32, func(c *Config) *int { return &c.MaxClientConn }),
+		intKey(key("default_pool_size", "20", "most servers of a pool, which is a database and a user").in(conns), 1, math.MaxInt32,
+			func(c *Config) *int { return &c.DefaultPoolSize }),
+		intKey(key("min_pool_size", "0", "servers that a pool in use keeps connected").in(conns), 0, math.MaxInt32, func(c *Config) *int { return &c.MinPoolSize }),
+		intKey(key("reserve_pool_size", "0", "further servers of a pool whose clients wait longer than reserve_pool_timeout").in(conns), 0, math.MaxInt32,
+			func(c *Config) *int { return &c.ReservePoolSize }),
+		durationKey(key("reserve_pool_timeout", "5", "wait after which a client may use the reserve; 0 leaves the reserve unused"),
+			func(c *Config) *time.Duration { return &c.ReservePoolTimeout }),
+		intKey(key("max_db_connections", "0", "most servers of a database over all users; 0 is no limit").in(conns), 0, math.MaxInt32,
+			func(c *Config) *int { return &c.MaxDBConnections }),
+		intKey(key("max_user_connections", "0", "most servers of a user over all databases; 0 is no limit").in(conns), 0, math.MaxInt32,
+			func(c *Config) *int { return &c.MaxUserConnections }),
+		boolKey(key("server_round_robin", "0", "take the server that has rested longest, not the one used last"), func(c *Config) *bool { return &c.ServerRoundRobin }),
+	}
+}
+
+func sessionKeys() []Key {
+	return []Key{
+		intKey(key("max_prepared_statements", "200", "prepared statements kept on a server; 0 turns their management off").in("statements"), 0, math.MaxInt32,
+			func(c *Config) *int { return &c.MaxPreparedStatements }),
+		listKey(key("ignore_startup_parameters", "", "startup parameters of clients to drop, comma-separated; all others are kept and replayed"),
+			func(c *Config) *[]string { return &c.IgnoreStartupParameters }),
+		boolKey(key("application_name_add_host", "0", "add the client's address and port to its application_name at the start"),
+			func(c *Config) *bool { return &c.ApplicationNameAddHost }),
+		textKey(key("server_reset_query", "DISCARD ALL", "statement run on a server when a session-mode client leaves it; empty is none"),
+			func(c *Config) *string { return &c.ServerResetQuery }),
+		boolKey(key("server_reset_query_always", "0", "run server_reset_query in every mode"), func(c *Config) *bool { return &c.ServerResetQueryAlways }),
+	}
+}
+
+func loginKeys() []Key {
+	auth := key("auth_type", "scram-sha-256", "how clients prove who they are: scram-sha-256, md5, plain, trust or any")
+	auth.set = func(c *Config, s string) *Error { return store(&c.AuthType, s, parseAuthType) }
+	auth.get = func(c *Config) string { return c.AuthType.String() }
+	return []Key{
+		auth,
+		textKey(key("auth_file", "", "file with the users' passwords or secrets (userlist.txt)"), func(c *Config) *string { return &c.AuthFile }),
+		intKey(key("scram_iterations", "4096", "iterations of the SCRAM secrets derived from plain passwords").in("iterations"), 1, math.MaxInt32,
+			func(c *Config) *int { return &c.SCRAMIterations }),
+		listKey(key("admin_users", "", "users that may run every command of the console, comma-separated"), func(c *Config) *[]string { return &c.AdminUsers }),
+		listKey(key("stats_users", "", "users that may read the console, comma-separated"), func(c *Config) *[]string { return &c.StatsUsers }),
+	}
+}
+
+func timeoutKeys() []Key {
+	return []Key{
+		durationKey(key("server_lifetime", "3600", "age at which a server that is free is closed; 0 uses each server once"), func(c *Config) *time.Duration { return &c.ServerLifetime }),
+		durationKey(key("server_idle_timeout", "600", "idle time after which a server is closed; 0 is never"), func(c *Config) *time.Duration { return &c.ServerIdleTimeout }),
+		durationKey(key("server_connect_timeout", "15", "time for connecting and logging in to PostgreSQL; 0 is no limit"), func(c *Config) *time.Duration { return &c.ServerConnectTimeout }),
+		durationKey(key("server_login_retry", "0.5", "longest pause between attempts to reach a PostgreSQL that refuses or is down"), func(c *Config) *time.Duration { return &c.ServerLoginRetry }),
+		durationKey(key("query_timeout", "0", "time after which a query is cancelled and its client closed; 0 is no limit"), func(c *Config) *time.Duration { return &c.QueryTimeout }),
+		durationKey(key("query_wait_timeout", "120", "time a client may wait for a server; 0 is no limit"), func(c *Config) *time.Duration { return &c.QueryWaitTimeout }),
+		durationKey(key("cancel_wait_timeout", "10", "time a cancel request may wait to be sent on; 0 is no limit"), func(c *Config) *time.Duration { return &c.CancelWaitTimeout }),
+		durationKey(key("idle_transaction_timeout", "0", "time a client may idle inside a transaction; 0 is no limit"), func(c *Config) *time.Duration { return &c.IdleTransactionTimeout }),
+		durationKey(key("transaction_timeout", "0", "time a transaction may take; 0 is no limit"), func(c *Config) *time.Duration { return &c.TransactionTimeout }),
+		durationKey(key("client_idle_timeout", "0", "time after which an idle client is closed; 0 is never"), func(c *Config) *time.Duration { return &c.ClientIdleTimeout }),
+		durationKey(key("client_login_timeout", "60", "time a client has for its login; 0 is no limit"), func(c *Config) *time.Duration { return &c.ClientLoginTimeout }),
+	}
+}
+
+func socketKeys() []Key {
+	user := key("tcp_user_timeout", "0", "time that sent data may stay unacknowledged before a connection is closed; 0 leaves it to the system").in("milliseconds")
+	user.set = func(c *Config, s string) *Error { return store(&c.TCPUserTimeout, s, parseMilliseconds) }
+	user.get = func(c *Config) string { return strconv.FormatInt(c.TCPUserTimeout.Milliseconds(), 10) }
+	return []Key{
+		boolKey(key("tcp_keepalive", "1", "TCP keepalive on clients and servers"), func(c *Config) *bool { return &c.TCPKeepalive }),
+		intKey(key("tcp_keepcnt", "0", "unanswered keepalive probes before a connection is closed; 0 leaves it to the system").in("probes"), 0, math.MaxInt32,
+			func(c *Config) *int { return &c.TCPKeepCnt }),
+		durationKey(key("tcp_keepidle", "0", "idle time before the first keepalive probe; 0 leaves it to the system"), func(c *Config) *time.Duration { return &c.TCPKeepIdle }),
+		durationKey(key("tcp_keepintvl", "0", "time between keepalive probes; 0 leaves it to the system"), func(c *Config) *time.Duration { return &c.TCPKeepIntvl }),
+		user,
+	}
+}
+
+func logKeys() []Key {
+	return []Key{
+		boolKey(key("log_connections", "1", "log each login"), func(c *Config) *bool { return &c.LogConnections }),
+		boolKey(key("log_disconnections", "1", "log each client and server that goes, with the reason"), func(c *Config) *bool { return &c.LogDisconnections }),
+		boolKey(key("log_pooler_errors", "1", "log the errors that the pooler itself sends to clients"), func(c *Config) *bool { return &c.LogPoolerErrors }),
+		boolKey(key("log_stats", "1", "log the sums of each stats_period"), func(c *Config) *bool { return &c.LogStats }),
+		durationKey(key("stats_period", "60", "period of the averages in SHOW STATS and of log_stats"), func(c *Config) *time.Duration { return &c.StatsPeriod }),
+		intKey(key("verbose", "0", "1 logs at debug, 2 and 3 at trace, unless log_level says otherwise"), 0, 3, func(c *Config) *int { return &c.Verbose }),
+	}
+}
+
+func ownKeys() []Key {
+	keys := []Key{
+		boolKey(key("defer_begin", "1", "answer BEGIN here and send it together with the next statement"), func(c *Config) *bool { return &c.DeferBegin }),
+		boolKey(key("defer_parse", "1", "answer a Parse outside a transaction here and send it where it is first used"), func(c *Config) *bool { return &c.DeferParse }),
+		wordKey(key("log_level", "auto", "trace, debug, info, warn or error; auto is info unless verbose says more"),
+			[]string{"auto", "trace", "debug", "info", "warn", "error"}, func(c *Config) *string { return &c.LogLevel }),
+		wordKey(fixed("log_format", LogAuto, "console for people, json for programs; auto is console on a terminal, else json"),
+			[]string{LogAuto, LogConsole, LogJSON}, func(c *Config) *string { return &c.LogFormat }),
+	}
+	for i := range keys {
+		keys[i].Section = "poolerd"
+	}
+	return keys
+}

@@ -1,0 +1,165 @@
+package config
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Reserved tells whether a database name is the console's.
+func Reserved(name string) bool { return name == "pgbouncer" || name == "poolerd" }
+
+// Parameters of a line of [databases] and of [users], for "did you mean".
+const (
+	databaseParams = "dbname host port user password pool_size min_pool_size reserve_pool_size reserve_pool pool_mode max_db_connections " +
+		"server_lifetime connect_query client_encoding datestyle timezone application_name"
+	userParams = "pool_size reserve_pool_size pool_mode max_user_connections query_timeout idle_transaction_timeout transaction_timeout client_idle_timeout"
+)
+
+func (l *loader) database(it item) {
+	if Reserved(it.key) {
+		l.fail(it.Origin, it.key, "", &Error{Reason: "this database name is the console's", Hint: "choose another name, with dbname=" + it.key + " if the server's is so called"})
+		return
+	}
+	pairs, err := connString(it.value)
+	if err != nil {
+		l.fail(it.Origin, it.key, "", err)
+		return
+	}
+	db := Database{Name: it.key, Port: 5432, DBName: it.key, Origin: it.Origin}
+	if it.key == "*" {
+		db.DBName = ""
+	}
+	for _, p := range pairs {
+		if err := l.databaseParam(&db, it, p); err != nil {
+			if !slices.Contains(strings.Fields(databaseParams), p.key) {
+				p.value = "" // the name may be a misspelt password
+			}
+			l.fail(it.Origin, it.key+": "+p.key, p.value, err)
+		}
+	}
+	l.config.Databases[it.key] = db
+}
+
+func (l *loader) databaseParam(db *Database, it item, p pair) *Error {
+	switch p.key {
+	case "dbname":
+		db.DBName = p.value
+	case "host":
+		db.Host = p.value
+		return checkHost(p.value)
+	case "port":
+		return store(&db.Port, p.value, parsePort)
+	case "user":
+		db.User = p.value
+	case "password":
+		db.Password = NewSecret(p.value)
+	case "pool_size":
+		return storeSet(&db.PoolSize, p.value, parseSize(1))
+	case "min_pool_size":
+		return storeSet(&db.MinPoolSize, p.value, parseSize(0))
+	case "reserve_pool_size", "reserve_pool":
+		return storeSet(&db.ReservePoolSize, p.value, parseSize(0))
+	case "max_db_connections":
+		return storeSet(&db.MaxDBConnections, p.value, parseSize(0))
+	case "pool_mode":
+		return storeSet(&db.PoolMode, p.value, parseMode)
+	case "server_lifetime":
+		return storeSet(&db.ServerLifetime, p.value, parseDuration)
+	case "connect_query":
+		db.ConnectQuery = p.value
+	case "client_encoding", "datestyle", "timezone", "application_name":
+		if db.Params == nil {
+			db.Params = map[string]string{}
+		}
+		db.Params[p.key] = p.value
+	case "load_balance_hosts":
+		l.warnings = append(l.warnings, Warning{Origin: it.Origin, Key: it.key + ": " + p.key, Value: p.value, Reason: "has no effect: a database has one host"})
+	case "auth_user", "auth_query", "auth_dbname":
+		return &Error{Reason: "is not supported: users come from auth_file only, for now", Hint: "remove it"}
+	case "max_db_client_connections":
+		return refusedUnless0(p.value)
+	default:
+		return &Error{Reason: "unknown connection parameter", Hint: didYouMean(p.key, strings.Fields(databaseParams))}
+	}
+	return nil
+}
+
+func (l *loader) user(it item) {
+	pairs, err := connString(it.value)
+	if err != nil {
+		l.fail(it.Origin, it.key, "", err)
+		return
+	}
+	u := UserSettings{Name: it.key, Origin: it.Origin}
+	for _, p := range pairs {
+		if err := userParam(&u, p); err != nil {
+			if !slices.Contains(strings.Fields(userParams), p.key) {
+				p.value = ""
+			}
+			l.fail(it.Origin, it.key+": "+p.key, p.value, err)
+		}
+	}
+	l.config.Users[it.key] = u
+}
+
+func userParam(u *UserSettings, p pair) *Error {
+	switch p.key {
+	case "pool_size":
+		return storeSet(&u.PoolSize, p.value, parseSize(1))
+	case "reserve_pool_size":
+		return storeSet(&u.ReservePoolSize, p.value, parseSize(0))
+	case "pool_mode":
+		return storeSet(&u.PoolMode, p.value, parseMode)
+	case "max_user_connections":
+		return storeSet(&u.MaxUserConnections, p.value, parseSize(0))
+	case "query_timeout":
+		return storeSet(&u.QueryTimeout, p.value, parseDuration)
+	case "idle_transaction_timeout":
+		return storeSet(&u.IdleTransactionTimeout, p.value, parseDuration)
+	case "transaction_timeout":
+		return storeSet(&u.TransactionTimeout, p.value, parseDuration)
+	case "client_idle_timeout":
+		return storeSet(&u.ClientIdleTimeout, p.value, parseDuration)
+	case "max_user_client_connections":
+		return refusedUnless0(p.value)
+	case "password":
+		return &Error{Reason: "no password can be set here", Hint: "put it in auth_file"}
+	}
+	return &Error{Reason: "unknown user parameter", Hint: didYouMean(p.key, strings.Fields(userParams))}
+}
+
+// storeSet is store for a setting that may be unset.
+func storeSet[T int | Mode | time.Duration](field **T, s string, parse func(string) (T, *Error)) *Error {
+	v, err := parse(s)
+	if err != nil {
+		return err
+	}
+	*field = &v
+	return nil
+}
+
+func parseSize(low int) func(string) (int, *Error) {
+	return func(s string) (int, *Error) { return parseInt(s, low, math.MaxInt32) }
+}
+
+func parsePort(s string) (int, *Error) { return parseInt(s, 1, 65535) }
+
+func refusedUnless0(value string) *Error {
+	if value == "0" {
+		return nil
+	}
+	return &Error{Reason: "is not supported: clients are limited in total only, by max_client_conn, for now", Hint: "remove it"}
+}
+
+// checkHost refuses what no single TCP address or Unix socket directory is.
+func checkHost(host string) *Error {
+	switch {
+	case strings.Contains(host, ","):
+		return &Error{Reason: "several hosts are not supported yet", Hint: "give one, or a DNS name that stands for them"}
+	case strings.HasPrefix(host, "@"):
+		return &Error{Reason: "abstract Unix sockets are not supported yet", Hint: "give a directory that starts with /"}
+	}
+	return nil
+}

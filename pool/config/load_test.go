@@ -1,0 +1,179 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func parseText(t *testing.T, text string) *Config {
+	t.Helper()
+	c, _, err := Parse("t.ini", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	included := filepath.Join(dir, "more.ini")
+	if err := os.WriteFile(included, []byte("pool_mode = session\n[users]\nu = pool_size=3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	main := filepath.Join(dir, "main.ini")
+	text := "[databases]\n* = host=h port=5433 password='p w' timezone=UTC\n[pgbouncer]\nquery_wait_timeout = 0.5\nadmin_users = a, b\nlogfile = /x\n" +
+		"min_pool_size=1\nmin_pool_size=2\n%include " + included + "\n[poolerd]\ndefer_begin = off\n"
+	if err := os.WriteFile(main, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, warnings, err := Load(main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.QueryWaitTimeout != 500*time.Millisecond || strings.Join(c.AdminUsers, "+") != "a+b" || c.MinPoolSize != 2 || c.PoolMode != ModeSession || c.DeferBegin || !c.DeferParse {
+		t.Errorf("got %+v", c)
+	}
+	if db := c.Databases["*"]; db.Host != "h" || db.Port != 5433 || db.Password.Reveal() != "p w" || db.Params["timezone"] != "UTC" {
+		t.Errorf("database %+v", db)
+	}
+	if *c.Users["u"].PoolSize != 3 {
+		t.Errorf("user %+v", c.Users["u"])
+	}
+	if got := c.Origin("pool_mode"); got != (Origin{File: included, Line: 1}) {
+		t.Errorf("pool_mode comes from %+v", got)
+	}
+	want := main + ":6: logfile = /x: has no effect: the log goes to standard error, and the service manager keeps it"
+	if len(warnings) != 1 || warnings[0].String() != want {
+		t.Errorf("warnings %v, want %s", warnings, want)
+	}
+	if _, _, err := Load(filepath.Join(dir, "nope.ini")); err == nil || !strings.Contains(err.Error(), "nope.ini: no such file or directory; check the path") {
+		t.Errorf("missing file: %v", err)
+	}
+}
+
+// TestProblems: each is told with its place, its value and a way out, all at once.
+func TestProblems(t *testing.T) {
+	lines := []struct{ text, want string }{
+		{"[pgbouncer]", ""},
+		{"pool_sise = 3", "pool_sise = 3: unknown key"},
+		{"default_pool_sise = 3", "default_pool_sise = 3: unknown key; did you mean default_pool_size?"},
+		{"default_pool_size = 0", "default_pool_size = 0: not a usable whole number; give one of at least 1"},
+		{"listen_port = 70000", "listen_port = 70000: not a usable whole number; give one from 0 to 65535"},
+		{"query_timeout = -1", "query_timeout = -1: not a usable duration; give seconds"},
+		{"query_timeout = NaN", "query_timeout = NaN: not a usable duration"},
+		{"pool_mode = lazy", "pool_mode = lazy: unknown pool mode; give session, transaction or statement"},
+		{"auth_type = hba", "auth_type = hba: hba is not supported yet; give scram-sha-256"},
+		{"auth_type = pam", "auth_type = pam: pam is not supported: it needs a C library"},
+		{"auth_type = none", "auth_type = none: unknown authentication type"},
+		{"log_stats = maybe", "log_stats = maybe: not a switch; give 1 or 0 (on or off)"},
+		{"client_tls_sslmode = require", "client_tls_sslmode = require: is not supported: TLS with clients comes in a later version, and plain text in its place would be unsafe; remove it, or set it to disable"},
+		{"client_tls_sslmode = disable", ""},
+		{"server_tls_sslmode = verify-full", "server_tls_sslmode = verify-full: is not supported: TLS with servers"},
+		{"server_tls_sslmode = allow", ""},
+		{"unix_socket_dir = /tmp", "unix_socket_dir = /tmp: is not supported: clients connect over TCP only, for now; remove it, or set it to nothing"},
+		{"defer_begin = 1", "defer_begin = 1: stands in section [pgbouncer]; move it to [poolerd]"},
+		{"[poolerd]", ""},
+		{"log_format = xml", "log_format = xml: not one of its words; give one of auto, console, json"},
+		{"pool_mode = session", "pool_mode = session: stands in section [poolerd]; move it to [pgbouncer]"},
+		{"[databases]", ""},
+		{"pgbouncer = host=x", "pgbouncer: this database name is the console's; choose another name"},
+		{"a = host=x,y", "a: host = x,y: several hosts are not supported yet"},
+		{"b = host=@abstract", "b: host = @abstract: abstract Unix sockets are not supported yet"},
+		{"c = port=x pool_size=0", "c: port = x: not a usable whole number; give one from 1 to 65535"},
+		{"d = hst=x", "d: hst: unknown connection parameter; did you mean host?"},
+		{"e = passwort=secret", "e: passwort: unknown connection parameter; did you mean password?"},
+		{"f = password='secret", "f: broken connection string: the quote before the value of password is not closed"},
+		{"g = auth_user=x", "g: auth_user: is not supported: users come from auth_file only"},
+		{"[users]", ""},
+		{"u = pool_sizes=3", "u: pool_sizes: unknown user parameter; did you mean pool_size?"},
+		{"v = password=secret", "v: password: no password can be set here; put it in auth_file"},
+		{"[peers]", ""},
+		{"1 = host=x", "[peers] 1: is not supported: peers come in a later version"},
+	}
+	var text strings.Builder
+	for _, l := range lines {
+		text.WriteString(l.text + "\n")
+	}
+	_, _, err := Parse("t.ini", []byte(text.String()))
+	if err == nil {
+		t.Fatal("no problem found")
+	}
+	if strings.Contains(err.Error(), "secret") {
+		t.Errorf("a password shows in %v", err)
+	}
+	said := map[int]string{}
+	for _, p := range err.(Errors) {
+		if said[p.Line] == "" {
+			said[p.Line] = p.Error()
+		}
+	}
+	for i, l := range lines {
+		got := said[i+1]
+		want := "t.ini:" + itoa(i+1) + ": " + l.want
+		if l.want == "" && got != "" {
+			t.Errorf("%s: got %s, want nothing", l.text, got)
+		}
+		if l.want != "" && !strings.HasPrefix(got, want) {
+			t.Errorf("%s:\n got %s\nwant %s", l.text, got, want)
+		}
+	}
+}
+
+func TestLookups(t *testing.T) {
+	c := parseText(t, `[databases]
+* = host=any
+own = host=h dbname=real pool_size=7 min_pool_size=9 pool_mode=session max_db_connections=5 server_lifetime=60
+forced = user=boss
+[users]
+batch = pool_size=2 pool_mode=statement query_timeout=0 max_user_connections=3
+boss = pool_size=4 query_timeout=9
+[pgbouncer]
+default_pool_size = 30
+query_timeout = 8
+transaction_timeout = 6
+`)
+	for _, tc := range []struct {
+		database, user string
+		want           string
+	}{
+		{"x", "u", "any/x as u: 30 transaction 8s"},
+		{"own", "u", "h/real as u: 7 session 8s"},
+		{"own", "batch", "h/real as batch: 2 statement 0s"},
+		{"forced", "batch", "/forced as boss: 4 transaction 0s"},
+		{"forced", "u", "/forced as boss: 4 transaction 8s"},
+	} {
+		p, ok := c.Pool(tc.database, tc.user)
+		got := p.Database.Host + "/" + p.Database.DBName + " as " + p.User + ": " + itoa(p.Size) + " " + p.Mode.String() + " " + p.QueryTimeout.String()
+		if !ok || got != tc.want || p.Database.Name != tc.database || p.TransactionTimeout != 6*time.Second {
+			t.Errorf("%s, %s: got %s, want %s", tc.database, tc.user, got, tc.want)
+		}
+	}
+	if p, _ := c.Pool("own", "u"); p.MinSize != 7 || p.MaxDBConnections != 5 || p.ServerLifetime != time.Minute {
+		t.Errorf("own: %+v", p)
+	}
+	delete(c.Databases, "*")
+	if _, ok := c.Pool("x", "u"); ok {
+		t.Error("a database that is not there was found")
+	}
+	if _, ok := c.Database("*"); ok {
+		t.Error("the fallback was found by a client")
+	}
+}
+
+func TestLevel(t *testing.T) {
+	for text, want := range map[string]string{"": "info", "verbose=1": "debug", "verbose=3": "trace", "verbose=2\n[poolerd]\nlog_level=error": "error"} {
+		if got := parseText(t, "[pgbouncer]\n"+text).Level(); got != want {
+			t.Errorf("%q gives %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestListen(t *testing.T) {
+	c := parseText(t, "[pgbouncer]\nlisten_addr = *, localhost ,::1,[::1]:7, 10.0.0.1:0\nlisten_port=5\n")
+	if got := strings.Join(c.Listen(), " "); got != ":5 localhost:5 [::1]:5 [::1]:7 10.0.0.1:0" {
+		t.Errorf("got %s", got)
+	}
+}

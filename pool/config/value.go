@@ -1,0 +1,163 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The parsers of values. Their errors have only Reason and Hint.
+
+func parseInt(s string, low, high int) (int, *Error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < low || n > high {
+		hint := fmt.Sprintf("give one from %d to %d", low, high)
+		if high == math.MaxInt32 {
+			hint = fmt.Sprintf("give one of at least %d", low)
+		}
+		return 0, &Error{Reason: "not a usable whole number", Hint: hint}
+	}
+	return n, nil
+}
+
+func parseBool(s string) (bool, *Error) {
+	switch strings.ToLower(s) {
+	case "1", "on", "true", "yes":
+		return true, nil
+	case "0", "off", "false", "no":
+		return false, nil
+	}
+	return false, &Error{Reason: "not a switch", Hint: "give 1 or 0 (on or off)"}
+}
+
+// maxDuration is far above every sensible setting, and sums of a few of them do not overflow.
+const maxDuration = 100 * 365 * 24 * time.Hour
+
+// parseDuration reads seconds, whole or not, or Go's form with units.
+func parseDuration(s string) (time.Duration, *Error) {
+	if f, err := strconv.ParseFloat(s, 64); err == nil {
+		if f >= 0 && f <= maxDuration.Seconds() {
+			return time.Duration(math.Round(f * float64(time.Second))), nil
+		}
+	} else if d, err := time.ParseDuration(s); err == nil && d >= 0 && d <= maxDuration {
+		return d, nil
+	}
+	return 0, &Error{Reason: "not a usable duration", Hint: `give seconds as "8" or "0.5", or a number with a unit as "500ms" or "2m"`}
+}
+
+// parseMilliseconds is for the one key whose unit is not the second.
+func parseMilliseconds(s string) (time.Duration, *Error) {
+	if n, err := strconv.ParseUint(s, 10, 31); err == nil {
+		return time.Duration(n) * time.Millisecond, nil
+	}
+	if d, err := time.ParseDuration(s); err == nil && d >= 0 && d <= math.MaxInt32*time.Millisecond {
+		return d.Truncate(time.Millisecond), nil
+	}
+	return 0, &Error{Reason: "not a usable duration", Hint: `give milliseconds as "1500", or a number with a unit as "1.5s"`}
+}
+
+// formatSeconds is how PgBouncer shows a duration.
+func formatSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
+
+func formatBool(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+// parseList splits at commas; spaces around items and empty items are dropped.
+func parseList(s string) []string {
+	var list []string
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list = append(list, item)
+		}
+	}
+	return list
+}
+
+func parseMode(s string) (Mode, *Error) {
+	for _, m := range []Mode{ModeTransaction, ModeSession, ModeStatement} {
+		if m.String() == s {
+			return m, nil
+		}
+	}
+	return 0, &Error{Reason: "unknown pool mode", Hint: "give session, transaction or statement"}
+}
+
+func parseAuthType(s string) (AuthType, *Error) {
+	const known = "give scram-sha-256, md5, plain, trust or any"
+	switch s {
+	case "cert", "hba", "ldap":
+		return 0, &Error{Reason: s + " is not supported yet", Hint: known}
+	case "pam":
+		return 0, &Error{Reason: "pam is not supported: it needs a C library", Hint: known}
+	}
+	for a := AuthSCRAM; a <= AuthAny; a++ {
+		if a.String() == s {
+			return a, nil
+		}
+	}
+	return 0, &Error{Reason: "unknown authentication type", Hint: known}
+}
+
+// The kinds of keys. field gives the place in a Config.
+
+func intKey(k Key, low, high int, field func(*Config) *int) Key {
+	k.set = func(c *Config, s string) *Error {
+		return store(field(c), s, func(s string) (int, *Error) { return parseInt(s, low, high) })
+	}
+	k.get = func(c *Config) string { return strconv.Itoa(*field(c)) }
+	return k
+}
+
+func boolKey(k Key, field func(*Config) *bool) Key {
+	k.set = func(c *Config, s string) *Error { return store(field(c), s, parseBool) }
+	k.get = func(c *Config) string { return formatBool(*field(c)) }
+	return k
+}
+
+func durationKey(k Key, field func(*Config) *time.Duration) Key {
+	k.Unit = "seconds"
+	k.set = func(c *Config, s string) *Error { return store(field(c), s, parseDuration) }
+	k.get = func(c *Config) string { return formatSeconds(*field(c)) }
+	return k
+}
+
+func textKey(k Key, field func(*Config) *string) Key {
+	k.set = func(c *Config, s string) *Error { *field(c) = s; return nil }
+	k.get = func(c *Config) string { return *field(c) }
+	return k
+}
+
+func listKey(k Key, field func(*Config) *[]string) Key {
+	k.set = func(c *Config, s string) *Error { *field(c) = parseList(s); return nil }
+	k.get = func(c *Config) string { return strings.Join(*field(c), ",") }
+	return k
+}
+
+func wordKey(k Key, words []string, field func(*Config) *string) Key {
+	k.set = func(c *Config, s string) *Error {
+		if !slices.Contains(words, s) {
+			return &Error{Reason: "not one of its words", Hint: "give one of " + strings.Join(words, ", ")}
+		}
+		*field(c) = s
+		return nil
+	}
+	k.get = func(c *Config) string { return *field(c) }
+	return k
+}
+
+// store sets *field when s can be read.
+func store[T any](field *T, s string, parse func(string) (T, *Error)) *Error {
+	v, err := parse(s)
+	if err != nil {
+		return err
+	}
+	*field = v
+	return nil
+}

@@ -1,0 +1,150 @@
+package pool
+
+import (
+	"poolerd/wire"
+)
+
+// flight is what a client sends up to a point at which it waits for answers.
+type flight struct {
+	end      int  // length in bytes, from the start of the buffer
+	messages int  // their number
+	last     byte // the message that ends it: Query, FunctionCall, Sync or Flush; 0: the buffer is full before the end is there
+}
+
+// dispatch deals with what a client sends while it has no server: a whole flight is answered here if that is possible, else a server is taken for it.
+// Waiting for the whole flight keeps a slow sender from holding a server.
+func (c *Client) dispatch() {
+	f, ok := c.nextFlight()
+	if !ok {
+		return
+	}
+	if f.last != 0 && c.answer(f) {
+		return
+	}
+	if err := c.checkout(); err != nil {
+		c.fail(err)
+		return
+	}
+	c.relay()
+}
+
+// nextFlight finds the flight at the start of the buffer. ok is false when more has to be read first, or the session has ended.
+func (c *Client) nextFlight() (f flight, ok bool) {
+	b := c.in.bytes()
+	for f.end+wire.HeaderLen <= len(b) {
+		typ, size, ok := wire.Header(b[f.end:])
+		if !ok {
+			c.broken("invalid message length")
+			return f, false
+		}
+		switch typ {
+		case wire.ClientTerminate:
+			if f.messages == 0 {
+				c.leave(reasonClientClosed)
+				return f, false
+			}
+			f.last = typ
+			return f, true // what precedes it was not to be answered, but may be carried out
+		case wire.ClientCopyData, wire.ClientCopyDone, wire.ClientCopyFail:
+			if f.messages == 0 {
+				c.drop(size) // a COPY that has failed already: PostgreSQL ignores them too
+				return f, false
+			}
+		case wire.ClientQuery, wire.ClientFunctionCall, wire.ClientSync, wire.ClientFlush,
+			wire.ClientParse, wire.ClientBind, wire.ClientDescribe, wire.ClientExecute, wire.ClientClose:
+		default:
+			c.broken("invalid frontend message type %d", typ)
+			return f, false
+		}
+		if len(b)-f.end < size {
+			break
+		}
+		f.end += size
+		f.messages++
+		switch typ {
+		case wire.ClientQuery, wire.ClientFunctionCall, wire.ClientSync, wire.ClientFlush:
+			f.last = typ
+			return f, true
+		}
+	}
+	return f, c.in.full()
+}
+
+// drop forgets a message of which perhaps not all has come yet.
+func (c *Client) drop(size int) {
+	n := min(size, c.in.len())
+	c.in.r += n
+	c.body = size - n
+}
+
+func (c *Client) skipBody() {
+	n := min(c.body, c.in.len())
+	c.in.r += n
+	c.body -= n
+}
+
+// broken ends a client that does not speak the protocol.
+func (c *Client) broken(format string, args ...any) {
+	c.leaveWith(reasonProtocol, wire.Fatalf(wire.CodeProtocolViolation, format, args...))
+}
+
+// fail answers the flight at the start of the buffer with an error: the client has no server. It keeps its connection.
+func (c *Client) fail(err *wire.Error) {
+	if c.doom.Load() != nil {
+		c.leaveDoomed()
+		return
+	}
+	c.sayError(err)
+	if c.block == blockDeferred {
+		c.forgetBegin()
+		c.block = blockFailed // the client believes in its transaction until it has ended it
+	}
+	c.skipping = true
+	c.skip()
+}
+
+// sayError answers with an error of our own.
+func (c *Client) sayError(err *wire.Error) {
+	c.reply = err.Append(c.reply)
+	c.pool.count(func(t *counters) { t.Errors++ })
+	if c.pooler.config().LogPoolerErrors {
+		c.pooler.log.Warn().Uint64("client", c.id).Str("database", c.database).Str("user", c.user).
+			Str("sqlstate", string(err.Code)).Str("error", err.Message).Msg("pooler error")
+	}
+}
+
+// skip ignores messages up to the next one that is answered with ReadyForQuery, and answers that.
+func (c *Client) skip() {
+	for c.in.len() >= wire.HeaderLen {
+		typ, size, ok := wire.Header(c.in.bytes())
+		if !ok {
+			c.broken("invalid message length")
+			return
+		}
+		if typ == wire.ClientTerminate {
+			c.leave(reasonClientClosed)
+			return
+		}
+		c.drop(size)
+		switch typ {
+		case wire.ClientQuery, wire.ClientFunctionCall, wire.ClientSync:
+			c.skipping = false
+			c.reply = wire.AppendReadyForQuery(c.reply, c.status())
+			return
+		}
+		if c.body > 0 {
+			return
+		}
+	}
+}
+
+// status is what ReadyForQuery tells the client while it has no server.
+func (c *Client) status() wire.TxStatus {
+	switch c.block {
+	case blockDeferred:
+		return wire.TxActive
+	case blockFailed:
+		return wire.TxFailed
+	}
+	return wire.TxIdle
+}

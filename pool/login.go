@@ -1,0 +1,267 @@
+package pool
+
+import (
+	"errors"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"poolerd/pool/config"
+	"poolerd/pool/sock"
+	"poolerd/pool/vars"
+	"poolerd/wire"
+	"poolerd/wire/auth"
+)
+
+// mostPassword bounds the messages of a login behind the startup packet.
+const mostPassword = 64 << 10
+
+// login is one connection from its first byte to its welcome.
+type login struct {
+	pooler  *Pooler
+	conn    net.Conn
+	conf    *config.Config
+	startup *wire.Startup
+	version wire.Version
+	began   time.Time
+}
+
+// accept serves one connection to its end.
+func (p *Pooler) accept(nc net.Conn) {
+	defer func() { _ = nc.Close() }()
+	l := &login{pooler: p, conn: nc, conf: p.config(), began: time.Now()}
+	if t := l.conf.ClientLoginTimeout; t > 0 {
+		_ = nc.SetDeadline(l.began.Add(t))
+	}
+	err := l.run()
+	var refused *wire.Error
+	switch {
+	case err == nil:
+	case errors.As(err, &refused):
+		_ = nc.SetWriteDeadline(time.Now().Add(farewellLimit))
+		_, _ = nc.Write(refused.Append(nil))
+		l.log(reasonLoginFailed, refused)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		timeout := wire.Fatalf(wire.CodeProtocolViolation, "client_login_timeout: the login was not finished in %v", l.conf.ClientLoginTimeout)
+		_ = nc.SetWriteDeadline(time.Now().Add(farewellLimit))
+		_, _ = nc.Write(timeout.Append(nil))
+		l.log(reasonLoginTimeout, timeout)
+	default:
+		p.log.Debug().Str("client_addr", nc.RemoteAddr().String()).Msg("connection closed before its login")
+	}
+}
+
+func (l *login) log(reason string, err *wire.Error) {
+	e := l.pooler.log.Warn().Str("client_addr", l.conn.RemoteAddr().String())
+	if l.startup != nil {
+		e = e.Str("user", l.startup.User()).Str("database", l.startup.Database())
+	}
+	e.Str("sqlstate", string(err.Code)).Str("error", err.Message).Msg(reason)
+}
+
+func (l *login) run() error {
+	if err := l.readStartup(); err != nil || l.startup.Kind == wire.RequestCancel {
+		return err
+	}
+	if l.pooler.draining.Load() {
+		return errShutdown()
+	}
+	admin := config.Reserved(l.startup.Database())
+	if err := l.authenticate(admin); err != nil {
+		return err
+	}
+	if admin {
+		return l.serveConsole()
+	}
+	return l.serveClient()
+}
+
+// readStartup reads packets up to one that begins a session, or a cancel request, which is carried out.
+func (l *login) readStartup() error {
+	for {
+		s, err := wire.ReadStartup(l.conn)
+		if err != nil {
+			return err
+		}
+		switch s.Kind {
+		case wire.RequestSSL, wire.RequestGSSENC:
+			if _, err := l.conn.Write([]byte{'N'}); err != nil {
+				return err
+			}
+			continue
+		case wire.RequestCancel:
+			l.startup = s
+			l.pooler.cancel(s.CancelPID, s.CancelSecret)
+			return nil
+		}
+		l.startup = s
+		version, reply, refused := s.Negotiate()
+		if refused != nil {
+			return refused
+		}
+		l.version = version
+		if len(reply) > 0 {
+			if _, err := l.conn.Write(reply); err != nil {
+				return err
+			}
+		}
+		if _, replication := s.Get("replication"); replication {
+			if v, _ := s.Get("replication"); !falseWord(v) {
+				return wire.Fatalf(wire.CodeFeatureNotSupported, "replication connections are not pooled: connect to PostgreSQL itself")
+			}
+		}
+		return nil
+	}
+}
+
+func falseWord(s string) bool {
+	return slices.Contains([]string{"", "0", "false", "off", "no", "f", "n", "of"}, strings.ToLower(s))
+}
+
+// authenticate makes the client prove who it is.
+func (l *login) authenticate(admin bool) error {
+	user := l.startup.User()
+	if admin && !l.conf.IsStats(user) {
+		return wire.Fatalf(wire.CodeInvalidAuthorization, `user "%s" is not in admin_users or stats_users`, user)
+	}
+	if !l.conf.AuthType.NeedsSecret() {
+		return nil
+	}
+	method := map[config.AuthType]auth.Method{config.AuthSCRAM: auth.SCRAM, config.AuthMD5: auth.MD5, config.AuthPlain: auth.Plain}[l.conf.AuthType]
+	x := l.pooler.auth.Begin(method, l.conf.SCRAMIterations, l.pooler.secrets(), user)
+	if _, err := l.conn.Write(x.Start()); err != nil {
+		return err
+	}
+	for {
+		typ, body, err := wire.ReadMessage(l.conn, mostPassword)
+		if err != nil {
+			return err
+		}
+		if typ != wire.ClientPassword {
+			return wire.Fatalf(wire.CodeProtocolViolation, "expected a password message, got message type %d", typ)
+		}
+		reply, done, refused := x.Next(body)
+		if refused != nil {
+			return refused
+		}
+		if len(reply) > 0 {
+			if _, err := l.conn.Write(reply); err != nil {
+				return err
+			}
+		}
+		if done {
+			return nil
+		}
+	}
+}
+
+// serveClient runs a session on the pool of the client's database and user.
+func (l *login) serveClient() error {
+	p := l.pooler
+	user, database := l.startup.User(), l.startup.Database()
+	pool, err := p.pool(database, user)
+	if err != nil {
+		return err
+	}
+	c := &Client{
+		id: p.ids.Add(1), pooler: p, pool: pool, conn: sock.New(l.conn), addr: l.conn.RemoteAddr(), local: l.conn.LocalAddr(),
+		user: user, database: database, version: l.version, began: l.began, names: p.statements.NewClient(),
+		waiter: newWaiter(), mode: pool.settings().Mode,
+	}
+	if c.base, err = l.parameters(pool); err != nil {
+		return err
+	}
+	c.vars = c.base
+	p.keys.issue(c)
+	defer p.keys.revoke(c)
+	if err := p.enter(c); err != nil {
+		return err
+	}
+	defer p.exit(c)
+	if err := l.welcome(c); err != nil {
+		return err
+	}
+	if l.conf.LogConnections {
+		p.log.Info().Uint64("client", c.id).Str("client_addr", c.addr.String()).Str("user", user).Str("database", database).Msg("login")
+	}
+	_ = l.conn.SetDeadline(noDeadline)
+	if c.doom.Load() != nil {
+		c.leaveDoomed()
+	}
+	c.serve()
+	return nil
+}
+
+// parameters makes the Set of the startup packet.
+func (l *login) parameters(pool *Pool) (*vars.Set, *wire.Error) {
+	set := pool.space.Empty()
+	add := func(name, value string) {
+		name = lower(name)
+		if !slices.Contains(l.conf.IgnoreStartupParameters, name) {
+			set = set.With(vars.Item{Name: name, Value: value})
+		}
+	}
+	for _, param := range l.startup.Params {
+		switch {
+		case param.Name == "user", param.Name == "database", param.Name == "replication", strings.HasPrefix(param.Name, "_pq_."):
+		case param.Name == "options":
+			if slices.Contains(l.conf.IgnoreStartupParameters, "options") {
+				continue
+			}
+			options, err := wire.ParseOptions(param.Value)
+			if err != nil {
+				return nil, wire.Fatalf(wire.CodeInvalidParameterValue, "startup parameter options: %v", err)
+			}
+			for _, o := range options {
+				add(o.Name, o.Value)
+			}
+		case param.Name == "application_name" && l.conf.ApplicationNameAddHost:
+			add(param.Name, param.Value+" - "+l.conn.RemoteAddr().String())
+		default:
+			add(param.Name, param.Value)
+		}
+	}
+	return set, nil
+}
+
+func lower(s string) string { return strings.ToLower(s) }
+
+// welcome greets the client as its server would. What a server with its parameters reports is known, or is asked of one now; that one also tells whether they
+// are valid.
+func (l *login) welcome(c *Client) error {
+	reported, ok := c.vars.Reported()
+	if !ok {
+		if err := c.checkout(); err != nil {
+			fatal := *err
+			fatal.Severity = "FATAL"
+			return &fatal
+		}
+		c.pool.space.Empty().Learn(c.busy.reported)
+		if reported, ok = c.vars.Reported(); !ok {
+			reported = c.busy.reported
+			c.vars.Learn(reported)
+		}
+		c.giveBackUnused()
+	}
+	b := wire.AppendAuthenticationOK(nil)
+	for _, v := range reported {
+		b = wire.AppendParameterStatus(b, v.Name, v.Value)
+	}
+	b = wire.AppendBackendKeyData(b, c.key.pid, c.key.secret)
+	b = wire.AppendReadyForQuery(b, wire.TxIdle)
+	_, err := l.conn.Write(b)
+	return err
+}
+
+// serveConsole runs a session on the console's database.
+func (l *login) serveConsole() error {
+	_ = l.conn.SetDeadline(noDeadline)
+	if l.pooler.console == nil {
+		return wire.Fatalf(wire.CodeUndefinedDatabase, "there is no console")
+	}
+	stop := l.pooler.track(l.conn)
+	defer stop()
+	return l.pooler.console.Serve(l.conn, l.startup.User())
+}

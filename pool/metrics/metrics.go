@@ -1,0 +1,41 @@
+// Package metrics counts. A Totals belongs to whoever guards it; sums only grow, so that a reader takes differences.
+package metrics
+
+import "time"
+
+// Totals are the sums of one pool since its start, as SHOW STATS shows them.
+type Totals struct {
+	Transactions  uint64        // that a server carried out
+	Queries       uint64        // simple Queries and Executes, those answered here too
+	Received      uint64        // bytes from clients
+	Sent          uint64        // bytes to clients
+	TxTime        time.Duration // that clients had a server
+	QueryTime     time.Duration // from sending a request to its last reply
+	WaitTime      time.Duration // that clients waited for a server
+	Parses        uint64        // of clients
+	ServerParses  uint64        // sent to servers
+	Binds         uint64
+	Opened        uint64 // servers
+	Closed        uint64 // servers
+	Errors        uint64 // of the pooler's own, sent to clients
+	Waits         uint64 // that took time
+	Clients       int    // logged in now
+	CopiedIn      uint64
+	ServerAssigns uint64 // a server given to a client
+}
+
+// Minus gives the sums of the time since an earlier reading.
+func (t Totals) Minus(u Totals) Totals {
+	t.Transactions -= u.Transactions
+	t.Queries -= u.Queries
+	t.Received -= u.Received
+	t.Sent -= u.Sent
+	t.TxTime -= u.TxTime
+	t.QueryTime -= u.QueryTime
+	t.WaitTime -= u.WaitTime
+	t.Parses -= u.Parses
+	t.ServerParses -= u.ServerParses
+	t.Binds -= u.Binds
+	t.ServerAssigns -= u.ServerAssigns
+	return t
+}

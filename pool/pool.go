@@ -1,0 +1,311 @@
+package pool
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"poolerd/pool/config"
+	"poolerd/pool/metrics"
+	"poolerd/pool/vars"
+	"poolerd/wire"
+)
+
+const (
+	// restAfter is how long a server may lie free in our hands before it goes back to pgxpool, which closes it when it is idle for long.
+	restAfter = time.Second
+	// probeAfter is how long a server may have been free without being asked whether it still lives.
+	probeAfter = 20 * time.Millisecond
+	// openAtOnce bounds the connections that one pool opens at a time.
+	openAtOnce = 4
+)
+
+// Key names a pool.
+type Key struct{ Database, User string }
+
+// Pool holds the servers of one database and user, and the clients that wait for one. A server passes from client to client here; pgxpool
+// sees it only when it is opened, rests or is closed. The lock is held for a few instructions, never across I/O.
+type Pool struct {
+	key    Key
+	pooler *Pooler
+	space  *vars.Space
+
+	mu         sync.Mutex
+	pg         *pgxpool.Pool
+	password   config.Secret
+	generation int // of pg: a reload may replace it
+	conf       config.Pool
+	free       []*Server // given back last at the end
+	busy       int       // servers that clients have
+	opening    int       // being opened, or taken back from pgxpool
+	queue      queue
+	outage     outage
+	closed     bool
+	servers    map[*Server]struct{} // all that are open, those that rest with pgxpool too
+	totals     metrics.Totals
+	before     metrics.Totals // at the start of the current stats_period
+	last       metrics.Totals // of the last full one
+	rolled     time.Time
+	took       time.Duration // of the last full one
+}
+
+// limits is the part of the settings that servers are made with.
+type limits struct{ maxStatements int }
+
+func (p *Pool) limits() limits { return limits{p.pooler.config().MaxPreparedStatements} }
+
+// settings gives the effective settings, which a reload changes.
+func (p *Pool) settings() config.Pool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.conf
+}
+
+// acquire gives a server to c, which waits for one if it must. The error is for the client.
+func (p *Pool) acquire(c *Client) (*Server, *wire.Error) {
+	for {
+		p.mu.Lock()
+		s := p.take(c.vars)
+		if s == nil {
+			break
+		}
+		p.mu.Unlock()
+		if time.Since(s.used) > probeAfter && !s.alive() {
+			s.discard(reasonServerGone)
+			continue
+		}
+		return s, nil
+	}
+	now := time.Now()
+	if err := p.refusal(now); err != nil {
+		p.mu.Unlock()
+		return nil, err
+	}
+	w := c.waiter
+	w.since = now
+	p.queue.push(w)
+	p.open(now)
+	p.mu.Unlock()
+	c.setState(StateWaiting)
+	g := <-w.granted
+	return g.server, g.err
+}
+
+// take gives a free server when nobody waits: of the few used last one that has the session parameters asked for, else the last.
+func (p *Pool) take(want *vars.Set) *Server {
+	n := len(p.free)
+	if n == 0 || p.queue.len > 0 || p.closed {
+		return nil
+	}
+	at := n - 1
+	if p.pooler.config().ServerRoundRobin {
+		at = 0
+	} else {
+		for i := n - 1; i >= max(0, n-4); i-- {
+			if p.free[i].vars == want {
+				at = i
+				break
+			}
+		}
+	}
+	s := p.free[at]
+	p.free = slices.Delete(p.free, at, at+1)
+	p.busy++
+	return s
+}
+
+// release takes a server that may serve anyone, and hands it to the client that has waited longest.
+func (p *Pool) release(s *Server, now time.Time) {
+	p.mu.Lock()
+	if p.closed || p.expired(s, now) {
+		p.mu.Unlock()
+		s.discard(reasonLifetime)
+		return
+	}
+	s.used = now
+	w := p.queue.pop()
+	if w == nil {
+		p.busy--
+		p.free = append(p.free, s)
+		p.mu.Unlock()
+		return
+	}
+	p.totals.Waits++
+	p.totals.WaitTime += now.Sub(w.since)
+	p.mu.Unlock()
+	w.granted <- grant{server: s}
+}
+
+func (p *Pool) expired(s *Server, now time.Time) bool {
+	return s.generation != p.generation || now.Sub(s.created) > p.conf.ServerLifetime || p.busy+len(p.free) > p.conf.Size+p.conf.ReserveSize
+}
+
+// withdraw takes a waiting client out of the queue, which ends its wait with err. It reports false when the wait has already ended.
+func (p *Pool) withdraw(w *waiter, err *wire.Error) bool {
+	p.mu.Lock()
+	was := p.queue.remove(w)
+	p.mu.Unlock()
+	if was {
+		w.granted <- grant{err: err}
+	}
+	return was
+}
+
+// open starts opening servers for the clients that wait, as far as the limits allow. The lock is held.
+func (p *Pool) open(now time.Time) {
+	if p.closed {
+		return
+	}
+	limit, most := p.conf.Size, openAtOnce
+	if w := p.queue.first; w != nil && p.conf.ReserveTimeout > 0 && now.Sub(w.since) >= p.conf.ReserveTimeout {
+		limit += p.conf.ReserveSize
+	}
+	if p.outage.on() {
+		most = 1
+	}
+	want := max(p.queue.len, p.conf.MinSize-p.busy-len(p.free)-p.opening)
+	for p.opening < min(most, want) && p.busy+len(p.free)+p.opening < limit && p.outage.due(now) {
+		p.opening++
+		p.pooler.tasks.Go(p.openOne)
+	}
+}
+
+// openOne opens one server, or takes back one that rests, and gives it to the client that has waited longest.
+func (p *Pool) openOne() {
+	s, err := p.connect()
+	now := time.Now()
+	p.mu.Lock()
+	p.opening--
+	if err != nil {
+		p.failed(err, now)
+		return
+	}
+	p.outage.over()
+	p.busy++
+	p.mu.Unlock()
+	p.release(s, now)
+	p.mu.Lock()
+	p.open(now)
+	p.mu.Unlock()
+}
+
+// failed deals with a connection that could not be opened: the lock is held, and is given back.
+func (p *Pool) failed(err *wire.Error, now time.Time) {
+	again := p.outage.failed(err, now, p.pooler.config().ServerLoginRetry)
+	var lost []*waiter
+	if p.outage.hopeless(now) && p.busy == 0 {
+		for w := p.queue.pop(); w != nil; w = p.queue.pop() {
+			lost = append(lost, w)
+		}
+	}
+	first := p.outage.failures == 1
+	waiting := p.queue.len > 0
+	p.mu.Unlock()
+	if first {
+		p.pooler.log.Warn().Str("database", p.key.Database).Str("user", p.key.User).Str("sqlstate", string(err.Code)).
+			Str("reason", err.Message).Msg("server could not be reached; will try again")
+	}
+	for _, w := range lost {
+		w.granted <- grant{err: err}
+	}
+	if waiting {
+		p.pooler.after(again, p.retry)
+	}
+}
+
+func (p *Pool) retry() {
+	p.mu.Lock()
+	p.open(time.Now())
+	p.mu.Unlock()
+}
+
+// refusal tells a client at once that PostgreSQL is out of reach, while the pool pauses between attempts. The lock is held.
+func (p *Pool) refusal(now time.Time) *wire.Error {
+	if p.busy > 0 || p.opening > 0 || p.outage.due(now) || !p.outage.hopeless(now) {
+		return nil
+	}
+	return p.outage.err
+}
+
+// tend does what is due by the clock: servers that have ended or rest go, the reserve opens, the smallest size is kept.
+func (p *Pool) tend(now time.Time) {
+	p.mu.Lock()
+	var ended, rest []*Server
+	p.free = slices.DeleteFunc(p.free, func(s *Server) bool {
+		switch {
+		case !s.alive() || p.expired(s, now):
+			ended = append(ended, s)
+		case now.Sub(s.used) > restAfter && len(p.free)+p.busy > p.conf.MinSize:
+			rest = append(rest, s)
+		default:
+			return false
+		}
+		return true
+	})
+	p.busy += len(ended) + len(rest)
+	p.open(now)
+	p.mu.Unlock()
+	for _, s := range ended {
+		s.discard(reasonServerGone)
+	}
+	for _, s := range rest {
+		s.rest()
+	}
+}
+
+// rest gives a free server back to pgxpool, which keeps it for server_idle_timeout at most.
+func (s *Server) rest() {
+	lease := s.lease
+	s.lease = nil
+	lease.Release()
+	s.pool.mu.Lock()
+	s.pool.busy--
+	s.pool.mu.Unlock()
+}
+
+// discard closes a server that its holder has, and tells the pool that there is room.
+func (s *Server) discard(reason string) {
+	p := s.pool
+	s.pipe.Reset()
+	s.stmts.Clear()
+	_ = s.conn.SetDeadline(time.Time{})
+	p.pooler.tasks.Go(func() { // closing waits for the network
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = s.lease.Conn().Close(ctx)
+		s.lease.Release()
+		now := time.Now()
+		p.mu.Lock()
+		p.busy--
+		p.totals.Closed++
+		p.open(now)
+		p.mu.Unlock()
+	})
+	if p.pooler.config().LogDisconnections {
+		p.pooler.log.Info().Str("database", p.key.Database).Str("user", p.key.User).Uint32("pid", s.pid).
+			Str("reason", reason).Dur("age", time.Since(s.created)).Msg("server closed")
+	}
+}
+
+// closeAll closes what is free, fails who waits, and closes what comes back.
+func (p *Pool) closeAll(err *wire.Error) {
+	p.mu.Lock()
+	p.closed = true
+	free := p.free
+	p.free = nil
+	p.busy += len(free)
+	var lost []*waiter
+	for w := p.queue.pop(); w != nil; w = p.queue.pop() {
+		lost = append(lost, w)
+	}
+	p.mu.Unlock()
+	for _, w := range lost {
+		w.granted <- grant{err: err}
+	}
+	for _, s := range free {
+		s.discard(reasonShutdown)
+	}
+}

@@ -1,0 +1,323 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"poolerd/pool/config"
+	"poolerd/pool/stmt"
+	"poolerd/pool/vars"
+	"poolerd/wire"
+	"poolerd/wire/auth"
+)
+
+// Console serves the sessions on the console's database, after the login.
+type Console interface {
+	Serve(conn net.Conn, user string) error
+}
+
+// Pooler is the whole: it accepts clients, keeps the pools, and tends them by the clock.
+type Pooler struct {
+	log        zerolog.Logger
+	auth       *auth.Authenticator
+	statements *stmt.Table
+	keys       keys
+	ids        atomic.Uint64
+	began      time.Time
+	console    Console
+
+	settings atomic.Pointer[config.Config]
+	users    atomic.Pointer[config.Userlist]
+	draining atomic.Bool
+
+	life     context.Context // ends when everything must
+	kill     context.CancelFunc
+	tasks    sync.WaitGroup // goroutines that serve no connection
+	accepted sync.WaitGroup // goroutines that serve one
+	timers   chan struct{}  // closed when no timer may start anything any more
+
+	mu        sync.Mutex
+	pools     map[Key]*Pool
+	clients   map[*Client]struct{}
+	conns     map[net.Conn]struct{} // logins and consoles
+	listeners []net.Listener
+}
+
+// New makes a Pooler from a checked configuration. It serves when it is given listeners.
+func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
+	users, err := conf.Secrets()
+	if err != nil {
+		return nil, err
+	}
+	life, kill := context.WithCancel(context.Background())
+	p := &Pooler{
+		log: log, auth: auth.New(), statements: stmt.NewTable(), keys: keys{byPID: map[uint32]*Client{}}, began: time.Now(),
+		life: life, kill: kill, timers: make(chan struct{}),
+		pools: map[Key]*Pool{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
+	}
+	p.settings.Store(conf)
+	p.users.Store(users)
+	return p, nil
+}
+
+// SetConsole gives the sessions on the console's database to c. Call it before Serve.
+func (p *Pooler) SetConsole(c Console) { p.console = c }
+
+func (p *Pooler) config() *config.Config    { return p.settings.Load() }
+func (p *Pooler) secrets() *config.Userlist { return p.users.Load() }
+
+// Serve accepts clients from the listeners until Drain or Close, and returns when all that it started has ended. It closes the listeners.
+func (p *Pooler) Serve(listeners ...net.Listener) error {
+	p.mu.Lock()
+	p.listeners = append(p.listeners, listeners...)
+	p.mu.Unlock()
+	p.tasks.Go(p.tendAll)
+	errs := make(chan error, len(listeners))
+	for _, l := range listeners {
+		p.accepted.Go(func() { errs <- p.listen(l) })
+	}
+	var failed error
+	for range listeners {
+		if err := <-errs; err != nil {
+			failed = errors.Join(failed, err)
+			p.Close()
+		}
+	}
+	p.accepted.Wait()
+	p.Close()
+	p.closePools()
+	p.kill()
+	p.tasks.Wait()
+	return failed
+}
+
+// listen accepts from one listener. Running out of descriptors is no reason to stop.
+func (p *Pooler) listen(l net.Listener) error {
+	pause := time.Duration(0)
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			if pause = min(max(2*pause, 5*time.Millisecond), time.Second); p.life.Err() == nil {
+				p.log.Error().Err(err).Dur("pause", pause).Msg("accept failed")
+				time.Sleep(pause)
+				continue
+			}
+			return fmt.Errorf("accept on %v: %w", l.Addr(), err)
+		}
+		pause = 0
+		p.prepare(nc)
+		p.accepted.Go(func() {
+			stop := p.track(nc)
+			defer stop()
+			defer p.survive(nc)
+			p.accept(nc)
+		})
+	}
+}
+
+func (p *Pooler) prepare(nc net.Conn) {
+	if t, ok := nc.(*net.TCPConn); ok {
+		_ = t.SetKeepAliveConfig(keepAlive(p.config()))
+	}
+}
+
+// survive keeps one client's broken invariant from taking everyone down.
+func (p *Pooler) survive(nc net.Conn) {
+	if r := recover(); r != nil {
+		p.log.Error().Str("client_addr", nc.RemoteAddr().String()).Str("panic", fmt.Sprint(r)).Bytes("stack", stack()).Msg(reasonPanic)
+		_ = nc.Close()
+	}
+}
+
+// track notes a connection, so that Close can end it; stop forgets it.
+func (p *Pooler) track(nc net.Conn) (stop func()) {
+	p.mu.Lock()
+	p.conns[nc] = struct{}{}
+	p.mu.Unlock()
+	return func() {
+		p.mu.Lock()
+		delete(p.conns, nc)
+		p.mu.Unlock()
+	}
+}
+
+// enter counts a client in, if there is room for it.
+func (p *Pooler) enter(c *Client) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if most := p.config().MaxClientConn; len(p.clients) >= most {
+		return wire.Fatalf(wire.CodeTooManyConnections, "no more connections allowed (max_client_conn = %d)", most)
+	}
+	p.clients[c] = struct{}{}
+	c.pool.count(func(t *counters) { t.Clients++ })
+	return nil
+}
+
+func (p *Pooler) exit(c *Client) {
+	p.mu.Lock()
+	delete(p.clients, c)
+	p.mu.Unlock()
+	c.pool.count(func(t *counters) { t.Clients-- })
+	if p.config().LogDisconnections {
+		p.log.Info().Uint64("client", c.id).Str("client_addr", c.addr.String()).Str("user", c.user).Str("database", c.database).
+			Str("reason", c.left).Dur("age", time.Since(c.began)).Msg("client closed")
+	}
+}
+
+// pool finds or makes the pool of a database and user.
+func (p *Pooler) pool(database, user string) (*Pool, *wire.Error) {
+	conf, ok := p.config().Pool(database, user)
+	if !ok {
+		return nil, wire.Fatalf(wire.CodeUndefinedDatabase, `no such database: %s`, database)
+	}
+	key := Key{database, conf.User}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pool, ok := p.pools[key]; ok {
+		return pool, nil
+	}
+	pool := &Pool{key: key, pooler: p, space: vars.NewSpace(), conf: conf, servers: map[*Server]struct{}{}}
+	pool.password = p.password(conf)
+	pg, err := pool.newPgxpool(conf, pool.password)
+	if err != nil {
+		p.log.Error().Err(err).Str("database", database).Msg("pool could not be made")
+		return nil, wire.Fatalf(wire.CodeInternalError, "the pool of this database could not be made")
+	}
+	pool.pg = pg
+	p.pools[key] = pool
+	return pool, nil
+}
+
+// password is what server connections log in with: the database's own, else the user's.
+func (p *Pooler) password(conf config.Pool) config.Secret {
+	if conf.Database.Password.Kind() != config.NoSecret {
+		return conf.Database.Password
+	}
+	s, _ := p.secrets().Secret(conf.User)
+	return s
+}
+
+// tick is how often limits are looked at: the coarseness of every timeout.
+const tick = 200 * time.Millisecond
+
+// tendAll looks after everything by the clock until the end. No limit costs the data path a timer.
+func (p *Pooler) tendAll() {
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-p.life.Done():
+			return
+		case now := <-t.C:
+			for _, pool := range p.allPools() {
+				pool.tend(now)
+				pool.roll(now, p.config().StatsPeriod)
+			}
+			conf := p.config()
+			for _, c := range p.allClients() {
+				c.tend(now, conf, n%16 == int(c.id%16))
+			}
+		}
+	}
+}
+
+func (p *Pooler) allPools() []*Pool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]*Pool, 0, len(p.pools))
+	for _, pool := range p.pools {
+		all = append(all, pool)
+	}
+	return all
+}
+
+func (p *Pooler) allClients() []*Client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]*Client, 0, len(p.clients))
+	for c := range p.clients {
+		all = append(all, c)
+	}
+	return all
+}
+
+// after calls f later, unless everything ends before.
+func (p *Pooler) after(d time.Duration, f func()) {
+	p.tasks.Go(func() {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			f()
+		case <-p.life.Done():
+		}
+	})
+}
+
+// Drain lets transactions end and closes everyone else; no new client comes in. Serve returns when the last has gone.
+func (p *Pooler) Drain() {
+	if p.draining.Swap(true) {
+		return
+	}
+	p.mu.Lock()
+	for _, l := range p.listeners {
+		_ = l.Close()
+	}
+	logins := make([]net.Conn, 0, len(p.conns))
+	served := map[net.Conn]bool{}
+	for c := range p.clients {
+		served[c.conn.Conn] = true
+	}
+	for nc := range p.conns {
+		if !served[nc] {
+			logins = append(logins, nc)
+		}
+	}
+	p.mu.Unlock()
+	for _, nc := range logins {
+		_ = nc.SetReadDeadline(past)
+	}
+	for _, c := range p.allClients() {
+		c.endIfIdle(reasonShutdown, errShutdown())
+	}
+}
+
+// Close ends everything at once.
+func (p *Pooler) Close() {
+	p.draining.Store(true)
+	p.mu.Lock()
+	listeners, conns := slices.Clone(p.listeners), make([]net.Conn, 0, len(p.conns))
+	for nc := range p.conns {
+		conns = append(conns, nc)
+	}
+	p.mu.Unlock()
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+	for _, c := range p.allClients() {
+		c.end(reasonShutdown, errShutdown())
+	}
+	p.after(interruptLimit, func() {
+		for _, nc := range conns {
+			_ = nc.Close()
+		}
+	})
+}
+
+func (p *Pooler) closePools() {
+	for _, pool := range p.allPools() {
+		pool.closeAll(errShutdown())
+		pool.pg.Close()
+	}
+}

@@ -1,0 +1,68 @@
+package pool
+
+import (
+	"time"
+
+	"poolerd/wire"
+)
+
+// waiter is one client's place in the queue of a pool. It is part of the client and used again for each wait.
+type waiter struct {
+	granted    chan grant // holds one: whoever takes the waiter out of the queue sends, once
+	since      time.Time
+	queued     bool
+	prev, next *waiter
+}
+
+// grant ends a wait: a server, or the reason why there is none.
+type grant struct {
+	server *Server
+	err    *wire.Error
+}
+
+func newWaiter() *waiter { return &waiter{granted: make(chan grant, 1)} }
+
+// queue is first in, first out. The zero value is empty. The pool's lock guards it.
+type queue struct {
+	first, last *waiter
+	len         int
+}
+
+func (q *queue) push(w *waiter) {
+	w.queued, w.prev, w.next = true, q.last, nil
+	if q.last == nil {
+		q.first = w
+	} else {
+		q.last.next = w
+	}
+	q.last = w
+	q.len++
+}
+
+// remove takes w out, and reports whether it was in.
+func (q *queue) remove(w *waiter) bool {
+	if !w.queued {
+		return false
+	}
+	if w.prev == nil {
+		q.first = w.next
+	} else {
+		w.prev.next = w.next
+	}
+	if w.next == nil {
+		q.last = w.prev
+	} else {
+		w.next.prev = w.prev
+	}
+	w.queued, w.prev, w.next = false, nil, nil
+	q.len--
+	return true
+}
+
+func (q *queue) pop() *waiter {
+	w := q.first
+	if w != nil {
+		q.remove(w)
+	}
+	return w
+}

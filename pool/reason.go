@@ -1,0 +1,27 @@
+package pool
+
+// Why a client or a server went: the words of the log and of the metrics.
+const (
+	reasonClientClosed  = "client closed the connection"
+	reasonClientGone    = "client went away"
+	reasonClientInQuery = "client went away inside a query"
+	reasonClientInTx    = "client went away inside a transaction"
+	reasonProtocol      = "client broke the protocol"
+	reasonLoginFailed   = "login failed"
+	reasonLoginTimeout  = "client_login_timeout"
+	reasonIdleClient    = "client_idle_timeout"
+	reasonIdleInTx      = "idle_transaction_timeout"
+	reasonTxTimeout     = "transaction_timeout"
+	reasonQueryTimeout  = "query_timeout"
+	reasonShutdown      = "shutdown"
+	reasonServerGone    = "server closed the connection"
+	reasonServerBroke   = "server broke the protocol"
+	reasonServerLost    = "server lost in a transaction"
+	reasonLifetime      = "server_lifetime or pool_size"
+	reasonDoubt         = "server may owe a reply"
+	reasonReset         = "server refused its reset"
+	reasonStatementMode = "transaction in statement mode"
+	reasonCancel        = "cancel request of unknown fate"
+	reasonReload        = "reload"
+	reasonPanic         = "internal error"
+)

@@ -1,0 +1,237 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"poolerd/pool/sock"
+	"poolerd/pool/stmt"
+	"poolerd/pool/vars"
+	"poolerd/wire"
+)
+
+// Server is one connection to PostgreSQL. pgxpool owns it; between acquire and release whoever has it reads and writes its socket raw, and nothing
+// of pgx looks at it. It belongs to one goroutine at a time: the client's that was given it, or the pool's.
+type Server struct {
+	id         uint64
+	pool       *Pool
+	lease      *pgxpool.Conn // nil while pgxpool has it
+	conn       *sock.Conn
+	pid        uint32
+	secret     []byte
+	created    time.Time
+	generation int // of the pgxpool that owns it
+
+	pipe     wire.Pipeline
+	stmts    *stmt.Server
+	vars     *vars.Set       // the session parameters it has
+	reported []vars.Reported // as its last ParameterStatus messages said
+	changed  bool            // reported has changed since it was last compared
+	unnamed  unnamed         // whose unnamed statement it holds
+	tainted  string          // session state that nobody may inherit: reset before the next client
+
+	replies replies            // the replies being relayed
+	step    func(uintptr) bool // onReadable, bound once
+
+	used     time.Time    // when it was last given back
+	requests time.Time    // when it was given out
+	pending  atomic.Int32 // cancel requests under way to it
+	cancels  sync.WaitGroup
+	suspect  atomic.Bool // a cancel request may hit it at any time
+	uses     atomic.Uint64
+}
+
+// unnamed names one client's unnamed statement: the client, and which of its many.
+type unnamed struct {
+	client uint64
+	serial uint64
+}
+
+func newServer(p *Pool, generation int, nc *loginConn, pid uint32, secret []byte) *Server {
+	s := &Server{
+		id: p.pooler.ids.Add(1), pool: p, conn: sock.New(nc.Conn), pid: pid, secret: secret, created: time.Now(), generation: generation,
+		stmts: p.pooler.statements.NewServer(p.limits().maxStatements), vars: p.space.Empty(), reported: nc.reported,
+	}
+	s.pipe.Reset()
+	s.step = s.onReadable
+	return s
+}
+
+// loginConn listens in while pgconn logs in, since pgconn keeps the ParameterStatus messages to itself.
+type loginConn struct {
+	net.Conn
+	head     []byte
+	done     bool
+	reported []vars.Reported
+}
+
+func (c *loginConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && !c.done {
+		c.listen(p[:n])
+	}
+	return n, err
+}
+
+func (c *loginConn) listen(p []byte) {
+	c.head = append(c.head, p...)
+	for len(c.head) >= wire.HeaderLen && !c.done {
+		typ, size, ok := wire.Header(c.head)
+		if !ok || len(c.head) < size {
+			break
+		}
+		switch typ {
+		case wire.ServerParameterStatus:
+			if name, value, ok := parameterStatus(c.head[wire.HeaderLen:size]); ok {
+				c.reported = append(c.reported, vars.Reported{Name: string(name), Value: string(value)})
+			}
+		case wire.ServerReadyForQuery:
+			c.done = true
+		}
+		c.head = c.head[size:]
+	}
+	if c.done {
+		c.head = nil
+	}
+}
+
+func parameterStatus(body []byte) (name, value []byte, ok bool) {
+	name, rest, ok := wire.CString(body)
+	if !ok {
+		return nil, nil, false
+	}
+	value, _, ok = wire.CString(rest)
+	return name, value, ok
+}
+
+// note records a ParameterStatus.
+func (s *Server) note(body []byte) {
+	name, value, ok := parameterStatus(body)
+	if !ok {
+		return
+	}
+	s.changed = true
+	for i := range s.reported {
+		if s.reported[i].Name == string(name) {
+			if s.reported[i].Value != string(value) {
+				s.reported = slices.Clone(s.reported)
+				s.reported[i].Value = string(value)
+			}
+			return
+		}
+	}
+	s.reported = append(slices.Clip(s.reported), vars.Reported{Name: string(name), Value: string(value)})
+}
+
+// errRefused is an error that the server answered to a statement of ours.
+type errRefused struct{ answer *wire.Error }
+
+func (e errRefused) Error() string { return "server answered: " + e.answer.Error() }
+
+// run carries out a statement of ours on an idle or failed server, and waits for the end of it. The server is not settled after an error other
+// than errRefused: discard it.
+func (s *Server) run(sql string, limit time.Duration) error {
+	if err := s.conn.SetDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
+	if _, err := s.conn.Write(wire.AppendQuery(nil, sql)); err != nil {
+		return err
+	}
+	s.pipe.Sent(wire.OpQuery, wire.ForPooler, nil)
+	s.unnamed = unnamed{}
+	if err := s.drain(); err != nil {
+		return err
+	}
+	return s.conn.SetDeadline(time.Time{})
+}
+
+// drain reads until nothing is owed, and forgets what it reads. It gives the first error that the server answered.
+func (s *Server) drain() error {
+	var refused *wire.Error
+	for !s.pipe.Settled() {
+		typ, body, err := wire.ReadMessage(s.conn, wire.MaxMessageLen)
+		if err != nil {
+			return err
+		}
+		var status wire.TxStatus
+		switch {
+		case typ == wire.ServerReadyForQuery && len(body) == 1:
+			status = wire.TxStatus(body[0])
+		case typ == wire.ServerParameterStatus:
+			s.note(body)
+		case typ == wire.ServerCommandComplete:
+			s.resetBy(string(body))
+		case typ == wire.ServerErrorResponse && refused == nil:
+			e, err := wire.ParseError(body)
+			if err != nil {
+				return err
+			}
+			refused = &e
+		}
+		if _, _, _, err := s.pipe.Receive(typ, status); err != nil {
+			return err
+		}
+	}
+	if refused != nil {
+		return errRefused{refused}
+	}
+	return nil
+}
+
+// resetBy takes the tag of a statement that takes session state away.
+func (s *Server) resetBy(tag string) {
+	switch tag {
+	case "DISCARD ALL\x00":
+		s.stmts.Clear()
+		s.unnamed, s.vars, s.tainted, s.changed = unnamed{}, s.pool.space.Empty(), "", false
+	case "DEALLOCATE ALL\x00":
+		s.stmts.Clear()
+	}
+}
+
+// adopt brings an idle server to a Set, and waits until it has it.
+func (s *Server) adopt(to *vars.Set, limit time.Duration) error {
+	sql := vars.Replay(s.vars, to)
+	if sql != "" {
+		if err := s.run(sql, limit); err != nil {
+			return err
+		}
+	}
+	s.vars, s.changed = to, false
+	to.Learn(s.reported)
+	return nil
+}
+
+// alive is false when the idle server has something to say, which is that it ends.
+func (s *Server) alive() bool { return !s.conn.Readable() }
+
+// cancel asks PostgreSQL to cancel what the server runs, and waits until PostgreSQL has taken the request.
+func (s *Server) cancel(ctx context.Context) error {
+	addr := s.conn.RemoteAddr()
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, addr.Network(), addr.String())
+	if err != nil {
+		return fmt.Errorf("connect for a cancel request: %w", err)
+	}
+	defer func() { _ = nc.Close() }()
+	if t, ok := ctx.Deadline(); ok {
+		_ = nc.SetDeadline(t)
+	}
+	if _, err := nc.Write(wire.AppendCancelRequest(nil, s.pid, s.secret)); err != nil {
+		return fmt.Errorf("send a cancel request: %w", err)
+	}
+	// PostgreSQL closes the connection once it has sent the signal: from then on the request cannot hit a later query.
+	if _, err := io.Copy(io.Discard, nc); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("wait for a cancel request: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+// Package stmt keeps prepared statements virtual: a client's names are its own, and statements of the same text and parameter types are
+// one statement, which each server prepares once under a name of ours. Nothing here does I/O; what a server really has is what its replies
+// said, so a Server is told of every ParseComplete and every failure.
+//
+// Three tables: the Table of the process knows each text once and counts who refers to it; a Client maps its names; a Server holds what it has prepared,
+// least recently used first out.
+package stmt
+
+import (
+	"bytes"
+	"strconv"
+	"sync"
+
+	"poolerd/wire/lex"
+)
+
+// Statement is one text with its parameter types.
+type Statement struct {
+	Name string // under which servers prepare it
+	Tail []byte // the body of a Parse behind its name: text, zero, parameter types; never changed
+	Kind lex.Kind
+	refs int // guarded by the Table's lock
+}
+
+// Text is the statement's text.
+func (s *Statement) Text() []byte {
+	sql, _, _ := bytes.Cut(s.Tail, []byte{0})
+	return sql
+}
+
+// Table knows every statement that a client or a server refers to. Safe for concurrent use.
+type Table struct {
+	mu    sync.Mutex
+	byKey map[string]*Statement
+	next  uint64
+}
+
+// NewTable makes an empty Table.
+func NewTable() *Table { return &Table{byKey: map[string]*Statement{}} }
+
+// Intern finds or makes the statement of a Parse's body behind the name, and counts a reference. tail is copied if it is kept.
+func (t *Table) Intern(tail []byte) *Statement {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, ok := t.byKey[string(tail)]
+	if !ok {
+		t.next++
+		s = &Statement{Name: "poolerd_" + strconv.FormatUint(t.next, 36), Tail: bytes.Clone(tail)}
+		s.Kind = lex.Classify(s.Text())
+		t.byKey[string(s.Tail)] = s
+	}
+	s.refs++
+	return s
+}
+
+// Keep counts one more reference.
+func (t *Table) Keep(s *Statement) {
+	t.mu.Lock()
+	s.refs++
+	t.mu.Unlock()
+}
+
+// Drop takes back one reference to each statement; the last one forgets it.
+func (t *Table) Drop(statements ...*Statement) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range statements {
+		if s.refs--; s.refs == 0 {
+			delete(t.byKey, string(s.Tail))
+		}
+	}
+}
+
+// Len is the number of statements known.
+func (t *Table) Len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.byKey)
+}
+
+// Client maps a client's names to statements. It belongs to one goroutine.
+type Client struct {
+	table  *Table
+	byName map[string]*Statement
+}
+
+// NewClient makes an empty Client.
+func (t *Table) NewClient() Client { return Client{table: t} }
+
+// Get finds a name without allocating.
+func (c *Client) Get(name []byte) (*Statement, bool) {
+	s, ok := c.byName[string(name)]
+	return s, ok
+}
+
+// Put gives a name, which must be free, to a statement, whose reference it takes over.
+func (c *Client) Put(name string, s *Statement) {
+	if c.byName == nil {
+		c.byName = make(map[string]*Statement, 8)
+	}
+	c.byName[name] = s
+}
+
+// Delete forgets a name.
+func (c *Client) Delete(name string) {
+	if s, ok := c.byName[name]; ok {
+		delete(c.byName, name)
+		c.table.Drop(s)
+	}
+}
+
+// Clear forgets every name.
+func (c *Client) Clear() {
+	all := make([]*Statement, 0, len(c.byName))
+	for _, s := range c.byName {
+		all = append(all, s)
+	}
+	clear(c.byName)
+	c.table.Drop(all...)
+}
+
+// Len is the number of names.
+func (c *Client) Len() int { return len(c.byName) }

@@ -1,0 +1,103 @@
+package auth
+
+import (
+	"crypto/rand"
+	"sync"
+
+	"poolerd/wire"
+)
+
+// Method is how a client proves that it knows its password.
+type Method uint8
+
+const (
+	SCRAM Method = iota // SCRAM-SHA-256; for plain and SCRAM secrets
+	MD5                 // for plain and md5 secrets; a user with a SCRAM secret gets SCRAM, as in PostgreSQL and PgBouncer
+	Plain               // the password as it is; for every secret
+)
+
+func (m Method) String() string { return [...]string{"scram-sha-256", "md5", "plain"}[m] }
+
+// Secrets knows users' passwords, or what PostgreSQL stores in their place: "md5..." or "SCRAM-SHA-256$...". ok is false, or the secret empty, for a user who
+// cannot log in. It is called once for each Exchange.
+type Secrets interface {
+	Reveal(user string) (secret string, ok bool)
+}
+
+// Authenticator holds what logins share. It is safe for concurrent use.
+type Authenticator struct {
+	key     [32]byte // makes the salts of users that have none stored: unknown ones, and those with a plain password
+	mu      sync.Mutex
+	derived map[string]*derivation // by user
+}
+
+// New makes an Authenticator with a fresh random key.
+func New() *Authenticator {
+	a := &Authenticator{derived: map[string]*derivation{}}
+	_, _ = rand.Read(a.key[:]) // never fails, says crypto/rand
+	return a
+}
+
+// Begin starts a client's login as user. iterations is for SCRAM with plain passwords and unknown users; PostgreSQL's default is 4096, and 1 the
+// least.
+func (a *Authenticator) Begin(method Method, iterations int, secrets Secrets, user string) *Exchange {
+	text, ok := secrets.Reveal(user)
+	e := &Exchange{user: user}
+	secret := parseSecret(text)
+	switch {
+	case !ok:
+		secret = secretText{}
+	case method == MD5 && secret.kind == scramSecret:
+		method = SCRAM
+	}
+	switch method {
+	case SCRAM:
+		e.steps = &scramSteps{user: user, credentials: a.credentials(user, secret, iterations), known: secret.kind == plainSecret || secret.kind == scramSecret}
+	case MD5:
+		e.steps = newMD5Steps(user, secret)
+	case Plain:
+		e.steps = &plainSteps{user: user, secret: secret}
+	}
+	return e
+}
+
+// Exchange is one login. It is used by one goroutine.
+type Exchange struct {
+	user  string
+	steps steps
+	ended bool
+}
+
+// steps is a method's part of an Exchange.
+type steps interface {
+	// start gives the request.
+	start() []byte
+	// next takes the body of a message. A nil verdict with done set is success.
+	next(body []byte) (reply []byte, done bool, verdict *wire.Error)
+}
+
+// errWrongPassword stands for every failure that may depend on the password or on the user.
+func errWrongPassword(user string) *wire.Error {
+	return wire.Fatalf(wire.CodeInvalidPassword, `password authentication failed for user "%s"`, user)
+}
+
+func errProtocol(text string) *wire.Error {
+	return wire.Fatalf(wire.CodeProtocolViolation, "%s", text)
+}
+
+// Start gives the whole message that asks the client for its proof.
+func (e *Exchange) Start() []byte { return e.steps.start() }
+
+// Next takes the body of the client's next message of type 'p', which it does not keep. With done set and no error the client is who it says: reply, when
+// there is any, is to be sent before AuthenticationOk, which is the caller's. An error ends the login: it is to be sent as it is, FATAL.
+func (e *Exchange) Next(body []byte) (reply []byte, done bool, err *wire.Error) {
+	if e.ended {
+		return nil, false, errProtocol("password message after the end of the authentication")
+	}
+	reply, done, err = e.steps.next(body)
+	e.ended = done || err != nil
+	if err != nil {
+		return nil, false, err
+	}
+	return reply, done, nil
+}

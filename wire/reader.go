@@ -1,0 +1,41 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+)
+
+// Header reads the header at the start of b, which holds at least HeaderLen bytes: the type, and the length of the whole message with its
+// header. ok is false when the length is one that no message can have.
+func Header(b []byte) (typ byte, size int, ok bool) {
+	n := binary.BigEndian.Uint32(b[1:])
+	return b[0], int(n) + 1, n >= 4 && n <= MaxMessageLen
+}
+
+// CString reads the zero-terminated string at the start of b, without its zero, and what follows it. ok is false when b has no zero.
+func CString(b []byte) (s, rest []byte, ok bool) {
+	i := bytes.IndexByte(b, 0)
+	if i < 0 {
+		return nil, nil, false
+	}
+	return b[:i], b[i+1:], true
+}
+
+// ReadMessage reads one whole message of at most max bytes of body, and not a byte more. It serves logins and consoles, where messages are few
+// and small; the relay reads by itself.
+func ReadMessage(r io.Reader, max int) (typ byte, body []byte, err error) {
+	var h [HeaderLen]byte
+	if _, err := io.ReadFull(r, h[:]); err != nil {
+		return 0, nil, err
+	}
+	typ, size, ok := Header(h[:])
+	if !ok || size-HeaderLen > max {
+		return 0, nil, &Error{Severity: "FATAL", Code: CodeProtocolViolation, Message: "invalid message length"}
+	}
+	body = make([]byte, size-HeaderLen)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return 0, nil, err
+	}
+	return typ, body, nil
+}
