@@ -69,10 +69,10 @@ func (c *Client) answerQuery(body []byte) bool {
 	switch {
 	case kind == lex.Begin && c.block == blockNone && c.defers():
 		c.block, c.begin = blockDeferred, c.pooler.statements.Intern(wire.ParseTail(string(sql)))
-		c.reply = wire.AppendCommandComplete(c.reply, "BEGIN")
+		c.reply = wire.AppendCommandComplete(c.reply, lex.BeginTag(sql))
 	case (kind == lex.Commit || kind == lex.Rollback) && c.block == blockDeferred:
 		c.forgetBegin()
-		c.reply = wire.AppendCommandComplete(c.reply, tagOf(kind))
+		c.reply = wire.AppendCommandComplete(c.reply, endTag(kind))
 	case kind == lex.Deallocate && c.deallocate(sql):
 		c.reply = wire.AppendCommandComplete(c.reply, "DEALLOCATE")
 	case (kind == lex.Set || kind == lex.Reset) && c.block == blockNone && c.answerSettings(sql):
@@ -96,11 +96,8 @@ func (c *Client) forgetBegin() {
 	c.block, c.begin = blockNone, nil
 }
 
-func tagOf(kind lex.Kind) string {
-	switch kind {
-	case lex.Begin:
-		return "BEGIN"
-	case lex.Commit:
+func endTag(kind lex.Kind) string {
+	if kind == lex.Commit {
 		return "COMMIT"
 	}
 	return "ROLLBACK"
@@ -257,13 +254,15 @@ func (p *plan) execute(body []byte) bool {
 	if len(body) != 5 || body[0] != 0 || p.bound == nil { // the unnamed portal; all rows or some makes no difference
 		return false
 	}
+	tag := endTag(p.portal)
 	switch p.portal {
 	case lex.Begin:
 		p.block, p.begin = blockDeferred, p.bound
+		tag = lex.BeginTag(p.bound.Text())
 	default:
 		p.block, p.begin = blockNone, nil
 	}
-	p.reply = wire.AppendCommandComplete(p.reply, tagOf(p.portal))
+	p.reply = wire.AppendCommandComplete(p.reply, tag)
 	p.bound = nil
 	p.queries++
 	return true

@@ -115,6 +115,7 @@ func (c *Client) afterExchange(s *Server) {
 	keeps := c.mode == modeSession || c.pin != ""
 	last := r.last()
 	defer last.free()
+	c.tally.sent += uint64(len(last.b))
 	switch {
 	case s.pipe.Idle() && !keeps && c.body == 0:
 		c.giveBack()
@@ -157,6 +158,10 @@ func (c *Client) giveBack() {
 	now := time.Now()
 	p := c.pool
 	p.finish(c, s, now)
+	if conf := p.pooler.config(); conf.ServerResetQueryAlways && conf.ServerResetQuery != "" && s.run(conf.ServerResetQuery, queryLimit) != nil {
+		s.discard(reasonReset)
+		return
+	}
 	if s.pending.Load() > 0 || s.suspect.Load() {
 		p.pooler.tasks.Go(func() {
 			s.cancels.Wait()

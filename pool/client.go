@@ -90,11 +90,15 @@ type Client struct {
 
 	mu     sync.Mutex
 	state  State
+	inside bool      // StateInTx is a transaction, not a server kept for another reason
 	since  time.Time // of the state
 	server *Server
 	inTx   time.Time // when the transaction began
 
 	doom atomic.Pointer[doom]
+
+	limits   config.Pool // of limitsOf; the pooler's clock alone uses both
+	limitsOf *config.Config
 }
 
 // doom ends a client from outside its goroutine.
@@ -257,9 +261,10 @@ func (c *Client) leaveDoomed() {
 // setState moves the client to a state. The times that limits are measured from go with it.
 func (c *Client) setState(s State) {
 	now := time.Now()
+	inside := c.busy == nil || c.busy.pipe.Status() != wire.TxIdle
 	c.mu.Lock()
 	if s != c.state {
-		c.state, c.since = s, now
+		c.state, c.since, c.inside = s, now, inside
 		if s == StateIdle {
 			c.inTx = time.Time{}
 		} else if c.inTx.IsZero() && s >= StateActive {
@@ -273,6 +278,7 @@ func (c *Client) setState(s State) {
 func (c *Client) attach(s *Server) {
 	now := time.Now()
 	c.busy = s
+	s.replies.reset()
 	s.requests = now
 	s.uses.Add(1)
 	c.mu.Lock()

@@ -39,12 +39,8 @@ func (c *Client) nextFlight() (f flight, ok bool) {
 		}
 		switch typ {
 		case wire.ClientTerminate:
-			if f.messages == 0 {
-				c.leave(reasonClientClosed)
-				return f, false
-			}
-			f.last = typ
-			return f, true // what precedes it was not to be answered, but may be carried out
+			c.leave(reasonClientClosed) // what precedes it has no Sync and would be rolled back
+			return f, false
 		case wire.ClientCopyData, wire.ClientCopyDone, wire.ClientCopyFail:
 			if f.messages == 0 {
 				c.drop(size) // a COPY that has failed already: PostgreSQL ignores them too
@@ -57,7 +53,11 @@ func (c *Client) nextFlight() (f flight, ok bool) {
 			return f, false
 		}
 		if len(b)-f.end < size {
-			break
+			if size > largestWhole && typ == wire.ClientParse {
+				c.tooLarge(typ, size)
+				return f, false
+			}
+			return f, c.in.full() && typ != wire.ClientParse // a Parse is kept, and so must be whole
 		}
 		f.end += size
 		f.messages++
@@ -81,6 +81,11 @@ func (c *Client) skipBody() {
 	n := min(c.body, c.in.len())
 	c.in.r += n
 	c.body -= n
+}
+
+func (c *Client) tooLarge(typ byte, size int) {
+	c.leaveWith(reasonProtocol, wire.Fatalf(wire.CodeProgramLimitExceeded,
+		"a message of type %q has %d bytes, more than the %d that the pooler keeps of one", typ, size, largestWhole))
 }
 
 // broken ends a client that does not speak the protocol.

@@ -220,11 +220,11 @@ func (p *Pooler) tendAll() {
 		case <-p.life.Done():
 			return
 		case now := <-t.C:
+			conf := p.config()
 			for _, pool := range p.allPools() {
 				pool.tend(now)
-				pool.roll(now, p.config().StatsPeriod)
+				pool.roll(now, conf.StatsPeriod, conf.LogStats)
 			}
-			conf := p.config()
 			for _, c := range p.allClients() {
 				c.tend(now, conf, n%16 == int(c.id%16))
 			}

@@ -132,8 +132,7 @@ func (c *Client) relayPart(typ byte, size int) bool {
 	case wire.ClientParse, wire.ClientDescribe, wire.ClientExecute, wire.ClientClose, wire.ClientSync, wire.ClientFlush,
 		wire.ClientCopyDone, wire.ClientTerminate:
 		if size > largestWhole {
-			c.leaveWith(reasonProtocol, wire.Fatalf(wire.CodeProgramLimitExceeded,
-				"a message of type %q has %d bytes, more than the %d that the pooler keeps of one", typ, size, largestWhole))
+			c.tooLarge(typ, size)
 			return false
 		}
 		return false
@@ -146,7 +145,7 @@ func (c *Client) relayPart(typ byte, size int) bool {
 	case wire.ClientBind:
 		return c.bindNames(c.in.bytes()[wire.HeaderLen:], size)
 	case wire.ClientQuery:
-		c.query(lex.Classify(c.in.bytes()[wire.HeaderLen:]), nil)
+		c.query(lex.Other, nil) // what it does is seen from its tags
 	case wire.ClientFunctionCall:
 		s.pipe.Sent(wire.OpFunctionCall, wire.ForClient, nil)
 	case wire.ClientCopyFail:
@@ -200,6 +199,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 		return false
 	}
 	s := c.busy
+	c.tally.parses++
 	if len(name) == 0 {
 		c.unnamed.set(tail)
 		s.unnamed = unnamed{c.id, c.unnamed.serial}
@@ -268,6 +268,7 @@ func (c *Client) bindNames(body []byte, size int) bool {
 		return false
 	}
 	s := c.busy
+	c.tally.binds++
 	st := c.needs(name)
 	switch {
 	case st != nil:
@@ -326,6 +327,7 @@ func (c *Client) prepare(st *stmt.Statement) {
 		s.pipe.Sent(wire.OpClose, wire.ForPooler, &nameChange{statement: old})
 		out = wire.AppendClose(out, 'S', old.Name)
 	}
+	c.tally.serverParses++
 	s.pipe.Sent(wire.OpParse, wire.ForPooler, &nameChange{statement: st})
 	c.out = wire.AppendParse(out, st.Name, st.Tail)
 }

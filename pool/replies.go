@@ -42,6 +42,12 @@ type replies struct {
 
 func (r *replies) boundary() bool { return r.body == 0 && r.at == r.to }
 
+// reset forgets everything of the last client.
+func (r *replies) reset() {
+	r.last().free()
+	*r = replies{}
+}
+
 // repliesStock keeps buffers: nothing in them has a meaning.
 var repliesStock = sync.Pool{New: func() any { return new([repliesSize]byte) }}
 
@@ -76,6 +82,7 @@ func (c *Client) exchange() {
 		c.asked = time.Now()
 	}
 	r.prepend(&c.reply)
+	c.tally.received += uint64(len(data))
 	r.unsent = data
 	r.run(s)
 	c.sent()
@@ -202,6 +209,7 @@ func (r *replies) flush() {
 		return
 	}
 	_, r.clientErr = r.client.conn.Write(r.b[r.from:r.at])
+	r.client.tally.sent += uint64(r.at - r.from)
 	r.from = r.at
 	r.parted = r.body > 0 && !r.bodyDropped
 }

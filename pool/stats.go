@@ -37,18 +37,37 @@ func (p *Pool) finish(c *Client, s *Server, now time.Time) {
 	c.tally = tally{}
 }
 
-// roll remembers the sums of the last full stats_period.
-func (p *Pool) roll(now time.Time, period time.Duration) {
+// roll remembers the sums of the last full stats_period, and logs them if that is wanted.
+func (p *Pool) roll(now time.Time, period time.Duration, log bool) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	ended := p.rollOver(now, period)
+	last, took := p.last, p.took
+	p.mu.Unlock()
+	if !ended || !log || last.Transactions == 0 && last.Queries == 0 {
+		return
+	}
+	per := func(n uint64) float64 { return float64(n) / took.Seconds() }
+	p.pooler.log.Info().Str("database", p.key.Database).Str("user", p.key.User).
+		Float64("xacts_per_s", per(last.Transactions)).Float64("queries_per_s", per(last.Queries)).
+		Float64("in_bytes_per_s", per(last.Received)).Float64("out_bytes_per_s", per(last.Sent)).
+		Dur("xact_time", average(last.TxTime, last.Transactions)).Dur("query_time", average(last.QueryTime, last.Queries)).
+		Dur("wait_time", last.WaitTime).Msg("stats")
+}
+
+func average(sum time.Duration, n uint64) time.Duration { return sum / time.Duration(max(n, 1)) }
+
+// rollOver reports whether a period has ended. The lock is held.
+func (p *Pool) rollOver(now time.Time, period time.Duration) bool {
 	if p.rolled.IsZero() {
 		p.rolled, p.before = now, p.totals
-		return
+		return false
 	}
 	if d := now.Sub(p.rolled); period > 0 && d >= period {
 		p.last, p.took = p.totals.Minus(p.before), d
 		p.rolled, p.before = now, p.totals
+		return true
 	}
+	return false
 }
 
 // tally is what a client did since it was last added to its pool's sums.

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"strings"
 	"time"
 
 	"poolerd/pool/config"
@@ -11,17 +12,20 @@ import (
 // of nearly all of them by itself.
 func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 	c.mu.Lock()
-	state, since, inTx, s := c.state, c.since, c.inTx, c.server
+	state, since, inTx, inside := c.state, c.since, c.inTx, c.inside
 	c.mu.Unlock()
 	over := func(limit time.Duration, from time.Time) bool {
 		return limit > 0 && !from.IsZero() && now.Sub(from) > limit
 	}
-	limits := c.pool.timeouts(c.user)
+	if c.limitsOf != conf {
+		c.limitsOf = conf
+		c.limits, _ = conf.Pool(c.database, c.user)
+	}
+	limits := c.limits
 	switch state {
 	case StateWaiting:
 		if over(conf.QueryWaitTimeout, since) {
-			c.pool.withdraw(c.waiter, wire.Errorf(wire.CodeInsufficientResources,
-				"query_wait_timeout: no server was free for %v (pool_size = %d)", conf.QueryWaitTimeout, c.pool.settings().Size))
+			c.pool.withdraw(c.waiter, c.overload(conf.QueryWaitTimeout))
 			return
 		}
 	case StateActive:
@@ -30,7 +34,7 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 			return
 		}
 	case StateInTx:
-		if over(limits.IdleTransactionTimeout, since) && c.inBlock(s) {
+		if over(limits.IdleTransactionTimeout, since) && inside {
 			c.end(reasonIdleInTx, wire.Fatalf(wire.CodeIdleInTransactionTimeout,
 				"idle_transaction_timeout: idle in a transaction for longer than %v", limits.IdleTransactionTimeout))
 			return
@@ -53,10 +57,12 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 	}
 }
 
-// inBlock: a client that keeps its server outside a transaction is not idle in one.
-func (c *Client) inBlock(s *Server) bool { return s == nil || !(c.mode == modeSession) }
-
-func (p *Pool) timeouts(user string) config.Pool {
-	conf, _ := p.pooler.config().Pool(p.key.Database, user)
-	return conf
+// overload is what a client is told that has waited for too long. PostgREST makes HTTP 429 of it; of a code of class 53 it would make 503, and reload
+// its schema, which adds to the load.
+func (c *Client) overload(waited time.Duration) *wire.Error {
+	err := wire.Errorf(wire.CodeTooManyConnections, "query_wait_timeout: no server was free for %v (pool_size = %d)", waited, c.pool.settings().Size)
+	if name, ok := c.base.Get("application_name"); ok && strings.HasPrefix(name.Value, "PostgREST") {
+		err.Code = wire.CodePostgRESTTooManyRequests
+	}
+	return err
 }

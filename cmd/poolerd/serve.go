@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -25,6 +26,9 @@ func serve(ctx context.Context, s settings) error {
 	log := newLogger(os.Stderr, s.Config)
 	for _, w := range s.Warnings {
 		log.Warn().Msg(w.String())
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(s.Config.Threads)
 	}
 	if s.Demo {
 		cluster, err := startDemo(ctx, &s, log)
@@ -175,4 +179,3 @@ func writePidFile(path string) (drop func(), err error) {
 	}
 	return func() { _ = os.Remove(path) }, nil
 }
-

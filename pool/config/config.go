@@ -105,6 +105,7 @@ type Config struct {
 	LogFormat         string // LogAuto, LogConsole or LogJSON
 
 	// What PgBouncer does not have.
+	Threads    int
 	DeferBegin bool
 	DeferParse bool
 

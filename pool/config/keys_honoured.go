@@ -131,6 +131,8 @@ func logKeys() []Key {
 
 func ownKeys() []Key {
 	keys := []Key{
+		intKey(fixed("threads", "1", "processor cores to use at a time; one core carries a transaction with the fewest wake-ups, more carry more of them").in("cores"), 1, 1024,
+			func(c *Config) *int { return &c.Threads }),
 		boolKey(key("defer_begin", "1", "answer BEGIN here and send it together with the next statement"), func(c *Config) *bool { return &c.DeferBegin }),
 		boolKey(key("defer_parse", "1", "answer a Parse outside a transaction here and send it where it is first used"), func(c *Config) *bool { return &c.DeferParse }),
 		wordKey(key("log_level", "auto", "trace, debug, info, warn or error; auto is info unless verbose says more"),

@@ -99,10 +99,17 @@ func (s *Set) With(item Item) *Set {
 	return s.space.intern(items)
 }
 
-// Without gives the Set with a name set as in base: to its value there, or to the server's default. An empty name means every name.
+// Without gives the Set with a name set as in base: to its value there, or to the server's default. An empty name means every name but those
+// that RESET ALL leaves alone.
 func (s *Set) Without(name string, base *Set) *Set {
 	if name == "" {
-		return base
+		all := base
+		for _, i := range s.items {
+			if identity(i.Name) {
+				all = all.With(i)
+			}
+		}
+		return all
 	}
 	if at, ok := base.find(name); ok {
 		return s.With(base.items[at])

@@ -209,7 +209,8 @@ func TestMulti(t *testing.T) {
 		{"SELECT ';' , 1", false},
 		{"SELECT 'it''s; fine'", false},
 		{`SELECT 'a\\; b'`, false},
-		{`SELECT 'a\'; SELECT '`, true}, // with standard_conforming_strings on it is two
+		{`SELECT 'a\'; SELECT '`, true},      // with standard_conforming_strings on it is two
+		{`SELECT '\''; SELECT 1 -- '`, true}, // two with standard_conforming_strings off
 		{`SELECT 'a\n; b'`, false},
 		{`SELECT E'a\'; b'`, false},
 		{`SELECT E'a\\'; SELECT '`, true},

@@ -195,7 +195,7 @@ func TestMultiAgainstServer(t *testing.T) {
 			for range r.IntN(9) {
 				sql += pieces[r.IntN(len(pieces))]
 			}
-			sql += []string{"", "'", "';", "'; SELECT '1", "'; SELECT '1'", "$$", "$a$; SELECT 1"}[r.IntN(7)]
+			sql += []string{"", "'", "';", "'; SELECT '1", "'; SELECT '1'", "$$", "$a$; SELECT 1", "; SELECT 1 -- '"}[r.IntN(8)]
 			tags, code := s.try(sql)
 			if code == "42601" || code == "22025" { // not SQL: nothing is carried out
 				continue

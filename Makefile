@@ -1,0 +1,45 @@
+# What can be done with this tree: make help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+# Go files outside the module's packages are formatted and vetted as well.
+TOOLS := ./.ci/arrows ./.ci/reference
+# Packages that start servers of their own run at most this many at once.
+TEST_P ?= 2
+TEST_TIMEOUT ?= 10m
+FUZZTIME ?= 5s
+
+.PHONY: help build run test lint arrows fuzz e2e bench-peers
+
+help: ## list the targets
+	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+build: ## compile bin/poolerd
+	$(GO) build -o bin/poolerd ./cmd/poolerd
+
+run: build ## serve the sample data of a private PostgreSQL through poolerd, until Ctrl-C
+	bin/poolerd serve --demo
+
+test: ## run all tests with the race detector, seeds of the fuzz targets included
+	$(GO) test -race -timeout $(TEST_TIMEOUT) -p $(TEST_P) ./...
+
+lint: ## formatting, vet, staticcheck, and README.md's reference of settings
+	@unformatted=$$($(GO) tool gofumpt -l .ci bench cmd configs pool wire); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (go tool gofumpt -w FILE):"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./... $(TOOLS)
+	$(GO) tool staticcheck ./... $(TOOLS)
+	$(GO) run ./.ci/reference -check README.md
+
+arrows: ## check which package imports which
+	$(GO) run ./.ci/arrows
+
+fuzz: ## run every fuzz target for FUZZTIME (5s)
+	@FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+e2e: ## drive poolerd with every client there is, node-postgres and pgjdbc too
+	POOLERD_E2E_ALL=1 $(GO) test -timeout 30m -count 1 ./cmd/poolerd/e2e/...
+
+bench-peers: build ## measure beside PgBouncer and PostgreSQL alone; ARGS="--quick" and others, see --help
+	$(GO) run ./bench/peers $(ARGS)

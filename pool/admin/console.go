@@ -1,0 +1,55 @@
+package admin
+
+import (
+	"net"
+	"os"
+	"strings"
+	"sync"
+
+	"poolerd/pool"
+)
+
+// dialect is the version of PgBouncer whose console this one is like. Drivers and psql see it as server_version: what they derive from that number is
+// what the console can do, and it does not depend on how poolerd was built.
+const dialect = "1.25.2"
+
+// Console answers the commands of an operator. It is safe for concurrent use.
+type Console struct {
+	pooler   *pool.Pooler
+	version  string
+	reload   func() error
+	commands map[string]command // by name
+	names    []string           // in the order of SHOW HELP
+
+	reloading sync.Mutex // one RELOAD at a time
+}
+
+// New makes the console of p. version is poolerd's own, for SHOW VERSION. reload reads the settings again, all or none; RELOAD calls it, one call at a
+// time, and shows its error to the administrator that asked, so that it must hold no secret.
+func New(p *pool.Pooler, version string, reload func() error) *Console {
+	c := &Console{pooler: p, version: version, reload: reload, commands: map[string]command{}}
+	for _, cmd := range commandList() {
+		c.commands[cmd.name] = cmd
+		c.names = append(c.names, cmd.name)
+	}
+	return c
+}
+
+// Serve runs the session of a user that has proved who it is, from AuthenticationOk on. conn has no deadline; a read deadline that passes means that the
+// pooler drains. It returns nil when the client left, when its connection broke or when the pooler drains, and a *wire.Error, not yet sent, when the
+// client broke the protocol. It does not close conn.
+func (c *Console) Serve(conn net.Conn, user string) error {
+	s := newSession(c, conn, user)
+	if err := s.welcome(); err != nil {
+		return ended(err)
+	}
+	return ended(s.serve())
+}
+
+// describe is the text of SHOW VERSION. Tools that look for PgBouncer's version find the one whose console this is.
+func (c *Console) describe() string {
+	return "poolerd " + strings.TrimPrefix(c.version, "poolerd ") + ", console of PgBouncer " + dialect
+}
+
+// processID is what psql and drivers show as the server's.
+func processID() uint32 { return uint32(os.Getpid()) }

@@ -1,0 +1,16 @@
+// Package admin is the console: the database pgbouncer, by its other name poolerd, where an operator asks with PgBouncer's commands.
+//
+// Rows, columns, their order, names and types are those of PgBouncer 1.25's console, so that what watches a PgBouncer can watch poolerd; columns of our
+// own follow at the end. What poolerd does not have is shown as PgBouncer shows what it does not use: 0, or NULL.
+//
+// # Layers
+//
+//   - lex.go splits a text into commands and words, parse.go finds the command that they name. Both are pure.
+//   - commands.go is the list of commands; SHOW HELP comes from it. Each family has a file: show_*.go, control.go, parameter.go.
+//   - result.go and value.go turn rows into messages.
+//   - session.go serves one connection, simple.go and extended.go the two ways of asking: PgBouncer's console knows only the first one, which keeps most
+//     drivers out.
+//
+// The package asks a pool.Pooler for copies of what it has and never holds one of its locks. It refuses to run SQL, has no transactions, and takes no
+// parameters.
+package admin
