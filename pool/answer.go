@@ -13,13 +13,12 @@ import (
 type plan struct {
 	c       *Client
 	block   block
-	begin   *stmt.Statement
+	begin   []byte // the tail of the deferred BEGIN, if it was given in this flight
 	reply   []byte // the client's, with the answer behind it
 	names   []nameChange
-	unnamed *stmt.Statement // parsed or bound in this flight under the empty name
-	portal  lex.Kind        // of the statement that the unnamed portal was bound to
-	bound   *stmt.Statement
-	parsed  bool
+	unnamed []byte            // the tail of the Parse of this flight under the empty name
+	portal  lex.Kind          // of the statement that the unnamed portal was bound to
+	bound   []byte            // its tail
 	held    []*stmt.Statement // references to give back
 	queries int
 }
@@ -46,7 +45,7 @@ func (c *Client) answer(f flight) bool {
 	if f.last != wire.ClientSync || f.messages > mostPlanned {
 		return false
 	}
-	p := plan{c: c, block: c.block, begin: c.begin, reply: c.reply}
+	p := plan{c: c, block: c.block, reply: c.reply}
 	ok := p.messages(b)
 	if ok {
 		p.commit()
@@ -163,11 +162,11 @@ func (p *plan) parse(body []byte) bool {
 			return false // the server's error
 		}
 	}
-	st := p.c.pooler.statements.Intern(tail)
-	p.held = append(p.held, st)
 	if len(name) == 0 {
-		p.unnamed, p.parsed = st, true
+		p.unnamed = tail
 	} else {
+		st := p.c.pooler.statements.Intern(tail)
+		p.held = append(p.held, st)
 		p.names = append(p.names, nameChange{string(name), st})
 	}
 	p.reply = wire.AppendEmpty(p.reply, wire.ServerParseComplete)
@@ -181,9 +180,6 @@ func validTail(tail []byte) bool {
 }
 
 func (p *plan) find(name []byte) (*stmt.Statement, bool) {
-	if len(name) == 0 {
-		return p.unnamed, p.unnamed != nil
-	}
 	for i := len(p.names) - 1; i >= 0; i-- {
 		if n := p.names[i]; n.name == string(name) {
 			return n.statement, n.statement != nil
@@ -202,16 +198,8 @@ func (p *plan) bind(body []byte) bool {
 	if !ok || !emptyBind(rest) {
 		return false
 	}
-	st, ok := p.find(name)
-	if !ok && len(name) == 0 && p.c.unnamed.exists {
-		st = p.c.pooler.statements.Intern(p.c.unnamed.tail)
-		p.held = append(p.held, st)
-		p.unnamed, ok = st, true
-	}
-	if !ok {
-		return false
-	}
-	switch kind := st.Kind; {
+	tail, kind := p.statement(name)
+	switch {
 	case kind == lex.Begin && p.block == blockNone && p.c.defers():
 		p.portal = kind
 	case (kind == lex.Commit || kind == lex.Rollback) && p.block == blockDeferred:
@@ -219,9 +207,24 @@ func (p *plan) bind(body []byte) bool {
 	default:
 		return false
 	}
-	p.bound = st
+	p.bound = tail
 	p.reply = wire.AppendEmpty(p.reply, wire.ServerBindComplete)
 	return true
+}
+
+// statement gives what a name stands for, Other when that is nothing.
+func (p *plan) statement(name []byte) (tail []byte, kind lex.Kind) {
+	switch {
+	case len(name) > 0:
+		if st, ok := p.find(name); ok {
+			return st.Tail, st.Kind
+		}
+	case p.unnamed != nil:
+		return p.unnamed, lex.Classify(text(p.unnamed))
+	case p.c.unnamed.exists:
+		return p.c.unnamed.tail, p.c.unnamed.kind
+	}
+	return nil, lex.Other
 }
 
 // emptyBind: no parameters and at most one result format, as Bind's body says behind the names.
@@ -258,7 +261,7 @@ func (p *plan) execute(body []byte) bool {
 	switch p.portal {
 	case lex.Begin:
 		p.block, p.begin = blockDeferred, p.bound
-		tag = lex.BeginTag(p.bound.Text())
+		tag = lex.BeginTag(text(p.bound))
 	default:
 		p.block, p.begin = blockNone, nil
 	}
@@ -293,19 +296,16 @@ func (p *plan) commit() {
 			c.names.Put(n.name, n.statement)
 		}
 	}
-	if p.parsed {
-		c.unnamed.set(p.unnamed.Tail)
+	if c.begin != nil && (p.begin != nil || p.block != blockDeferred) {
+		c.forgetBegin()
 	}
-	if p.begin != c.begin {
-		if p.begin != nil {
-			table.Keep(p.begin)
-		}
-		if c.begin != nil {
-			table.Drop(c.begin)
-		}
-		c.begin = p.begin
+	if p.begin != nil {
+		c.begin = table.Intern(p.begin)
 	}
 	c.block = p.block
+	if p.unnamed != nil {
+		c.unnamed.set(p.unnamed)
+	}
 	c.reply = p.reply
 	if p.queries > 0 {
 		c.pool.count(func(t *counters) { t.Queries += uint64(p.queries) })

@@ -182,12 +182,10 @@ func (s *Server) onReadable(uintptr) bool {
 		if r.writer == nil && !s.pipe.Expecting() && r.boundary() {
 			return true // the last part is written when the server has been given back
 		}
-		if r.flush(); r.clientErr != nil {
+		if r.flush(); r.clientErr != nil || r.fatal != nil {
 			return true
 		}
-		if n < len(space) && s.conn.Armed() {
-			return false
-		}
+		// More is expected, so reading goes on until nothing is there: an end that came together with these bytes announces itself only once.
 	}
 }
 

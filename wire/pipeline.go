@@ -63,6 +63,7 @@ type Pipeline struct {
 	stuck   bool // among what it skipped was an operation that would have ended with ReadyForQuery
 	copyIn  bool // the server reads COPY data
 	open    bool // something was sent behind the last Sync: its effects are not committed
+	eaten   bool // the COPY reads a Sync and ignores it, unless it fails before it reads
 	doubt   bool // the server may answer a Sync that it may also have ignored
 }
 
@@ -85,7 +86,7 @@ func (p *Pipeline) Sent(op Op, whose For, tag any) bool {
 		}
 		p.skip, p.stuck = false, false
 	} else if p.copyIn && op == OpSync && p.head < len(p.queue) && p.queue[p.head].Op == OpExecute {
-		p.doubt = true // ignored while the COPY goes on; honoured if the COPY has failed meanwhile
+		p.eaten = true
 		return false
 	}
 	if p.head == len(p.queue) {
@@ -189,7 +190,7 @@ func (p *Pipeline) Receive(typ byte, status TxStatus) (v Verdict, of Owed, done 
 		p.enterCopyIn(of.Op)
 	}
 	if ends {
-		p.copyIn = false
+		p.copyIn, p.eaten = false, false
 		p.pop()
 	}
 	return v, of, ends, nil
@@ -242,6 +243,7 @@ func (p *Pipeline) enterCopyIn(op Op) {
 	if n == 0 {
 		return
 	}
+	p.eaten = true
 	p.queue = append(p.queue[:behind], p.queue[behind+n:]...)
 	p.due = p.lastSyncPoint()
 }
@@ -289,11 +291,9 @@ func (p *Pipeline) failed() (Verdict, Owed, bool, error) {
 		p.copyIn = false
 		return Forward, of, false, nil
 	}
-	if p.copyIn && of.Op == OpExecute {
-		p.doubt = true // a Sync behind the Execute may have been read before the COPY began to read
-	}
+	p.doubt = p.doubt || p.eaten
 	p.pop()
-	p.copyIn, p.skip = false, true
+	p.copyIn, p.eaten, p.skip = false, false, true
 	for p.head < len(p.queue) {
 		if p.queue[p.head].Op == OpSync && p.queue[p.head].For != ForNobody {
 			p.skip = false

@@ -17,7 +17,8 @@ const (
 
 // AppendTrace appends one line, without a line feed, that tells one whole message in the format of libpq's PQtrace (PostgreSQL's documentation, "libpq:
 // Control Functions") without its time: side, length, name, then the fields in the order of "Message Formats". Unlike libpq it shows what CopyData
-// carries, the mechanisms of SASL, and in place of a complaint about a malformed message the bytes that it could not read, behind "?".
+// carries, the mechanisms of SASL, a control character in a string as \xNN, and in place of a complaint about a malformed message the bytes that it could
+// not read, behind "?".
 //
 // The line holds everything that the message holds, passwords included: it is for tests and debugging, never for a log.
 func AppendTrace(dst []byte, from Side, message []byte) []byte {
@@ -323,7 +324,15 @@ func (t *tracer) string() {
 		return
 	}
 	t.rest = rest
-	t.out = append(append(append(t.out, ` "`...), s...), '"')
+	t.out = append(t.out, ` "`...)
+	for _, c := range s {
+		if c < ' ' || c == 0x7f {
+			t.out = fmt.Appendf(t.out, `\x%02x`, c)
+		} else {
+			t.out = append(t.out, c)
+		}
+	}
+	t.out = append(t.out, '"')
 }
 
 // appendBytes appends bytes between apostrophes.

@@ -46,6 +46,7 @@ func TestTrace(t *testing.T) {
 		{B, wire.AppendParameterStatus(nil, "TimeZone", "UTC"), "B\t17\tParameterStatus\t \"TimeZone\" \"UTC\""},
 		{B, wire.AppendBackendKeyData(nil, 7, []byte{0, 0, 1, 0}), "B\t12\tBackendKeyData\t 7 256"},
 		{B, wire.AppendBackendKeyData(nil, 7, []byte("a longer key")), "B\t20\tBackendKeyData\t 7 'a longer key'"},
+		{B, wire.AppendCommandComplete(nil, "a\nb\xc3\xa9"), "B\t10\tCommandComplete\t \"a\\x0ab\xc3\xa9\""},
 		{B, wire.AppendAuthenticationOK(nil), "B\t8\tAuthentication\t 0"},
 		{B, message('R', "\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00"), "B\t23\tAuthentication\t 10 'SCRAM-SHA-256\\x00\\x00'"},
 		{B, message('t', "\x00\x01\x00\x00\x00\x17"), "B\t10\tParameterDescription\t 1 23"},
@@ -86,6 +87,9 @@ func FuzzTrace(f *testing.F) {
 		}
 		if len(line) > 100+8*len(message) {
 			t.Errorf("%d bytes make a line of %d", len(message), len(line))
+		}
+		if strings.Contains(line, "\n") {
+			t.Errorf("%q makes more than one line", message)
 		}
 		if !strings.HasPrefix(line, string(rune(from))[:1]) && from < 0x80 {
 			t.Errorf("%q does not begin with %q", line, from)

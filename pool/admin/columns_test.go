@@ -8,13 +8,13 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// TestColumns holds PgBouncer 1.25.2's columns: kinds are s for text, i for int4, N for numeric, one for each name. Ours follow at the end.
+// TestColumns holds PgBouncer 1.25.2's columns: kinds are s for text, T for a time as text, i for int4, N for numeric, one for each name. Ours follow at the end.
 func TestColumns(t *testing.T) {
 	const sockets = "type user database replication state addr port local_addr local_port connect_time request_time wait wait_us close_needed ptr link " +
 		"remote_pid tls application_name prepared_statements id"
 	const averages = "server_assignment_count xact_count query_count bytes_received bytes_sent xact_time query_time wait_time "
-	oids := map[byte]uint32{'s': 25, 'i': 23, 'N': 1700}
-	sizes := map[byte]int16{'s': -1, 'i': 4, 'N': -1}
+	oids := map[byte]uint32{'s': 25, 'T': 25, 'i': 23, 'N': 1700}
+	sizes := map[byte]int16{'s': -1, 'T': -1, 'i': 4, 'N': -1}
 	c := newConsole(t)
 	x := connect(t, c, "root")
 	checked := map[string]bool{"show help": true}
@@ -22,8 +22,8 @@ func TestColumns(t *testing.T) {
 		{"version", "s", "version", "", ""},
 		{"pools", "ssiiiiiiiiiiiiiss", "database user cl_active cl_waiting cl_active_cancel_req cl_waiting_cancel_req sv_active sv_active_cancel " +
 			"sv_being_canceled sv_idle sv_used sv_tested sv_login maxwait maxwait_us pool_mode load_balance_hosts", "ii", "pool_size reserve_pool_size"},
-		{"clients", "ssssssisississiississii", sockets, "s", "pinned"},
-		{"servers", "ssssssisississiississii", sockets, "N", "uses"},
+		{"clients", "ssssssisiTTiiississii", sockets, "s", "pinned"},
+		{"servers", "ssssssisiTTiiississii", sockets, "N", "uses"},
 		{"databases", "ssissiiiissiiiiii", "name host port database force_user pool_size min_pool_size reserve_pool_size server_lifetime pool_mode " +
 			"load_balance_hosts max_connections current_connections max_client_connections current_client_connections paused disabled", "", ""},
 		{"users", "ssssiiii", "name pool_size reserve_pool_size pool_mode max_user_connections current_connections max_user_client_connections " +

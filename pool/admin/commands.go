@@ -19,7 +19,7 @@ type command struct {
 type result struct {
 	notices []*wire.Error
 	rows    [][]any // a string, an int, an int64, a uint64, or nil for NULL, for each column
-	after   func()  // called once the reply is on its way; may be nil
+	ends    func()  // ends the pooler, and this session with it: called once the reply is on its way; may be nil
 }
 
 // commandList gives every command in the order of SHOW HELP.

@@ -24,6 +24,8 @@ type Console struct {
 	reloading sync.Mutex // one RELOAD at a time
 }
 
+var _ pool.Console = (*Console)(nil)
+
 // New makes the console of p. version is poolerd's own, for SHOW VERSION. reload reads the settings again, all or none; RELOAD calls it, one call at a
 // time, and shows its error to the administrator that asked, so that it must hold no secret.
 func New(p *pool.Pooler, version string, reload func() error) *Console {

@@ -16,5 +16,5 @@ func (c *Console) runReload() (result, *wire.Error) {
 
 // runShutdown lets transactions end and closes everyone else, this session too; the process ends with the last of them.
 func (c *Console) runShutdown() (result, *wire.Error) {
-	return result{after: c.pooler.Drain}, nil
+	return result{ends: c.pooler.Drain}, nil
 }

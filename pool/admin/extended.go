@@ -201,7 +201,7 @@ func (s *session) run(body []byte) error {
 		p.result = &r
 	}
 	part := *p.result
-	p.result.notices, p.result.after = nil, nil
+	p.result.notices, p.result.ends = nil, nil
 	if most := int(m.MaxRows); most > 0 && most < len(part.rows) {
 		return s.suspend(p, part, most)
 	}

@@ -32,7 +32,7 @@ reserve_pool_size = 2
 server_lifetime = 1800
 `
 
-func newPooler(t *testing.T) *pool.Pooler {
+func newPooler(t testing.TB) *pool.Pooler {
 	t.Helper()
 	conf, _, err := config.Parse("test.ini", []byte(settings))
 	if err != nil {
@@ -45,7 +45,7 @@ func newPooler(t *testing.T) *pool.Pooler {
 	return p
 }
 
-func newConsole(t *testing.T) *Console {
+func newConsole(t testing.TB) *Console {
 	t.Helper()
 	return New(newPooler(t), "v9.8.7", func() error { return nil })
 }

@@ -26,6 +26,7 @@ type session struct {
 	out      []byte // replies that are not written yet
 	user     string
 	extended extended
+	asked    bool // this client asked for the end of the pooler, and need not be told why its session ends
 }
 
 func newSession(c *Console, conn net.Conn, user string) *session {
@@ -70,6 +71,9 @@ func (s *session) serve() error {
 func (s *session) farewell(err error) error {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
+	}
+	if s.asked {
+		return errLeft
 	}
 	s.out = wire.Fatalf(wire.CodeAdminShutdown, "terminating connection: the pooler is shutting down").Append(s.out)
 	if err := s.flush(); err != nil {

@@ -56,10 +56,11 @@ func (s *session) reply(cmd command, formats []int16, r result) error {
 // complete ends a command's result.
 func (s *session) complete(cmd command, r result) error {
 	s.out = wire.AppendCommandComplete(s.out, cmd.tag)
-	if r.after == nil {
+	if r.ends == nil {
 		return nil
 	}
 	err := s.flush()
-	r.after()
+	s.asked = true
+	r.ends()
 	return err
 }

@@ -87,6 +87,12 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if err != ErrWait { //nolint:errorlint // never wrapped
 		return n, err
 	}
+	k, err := c.writeRest(p[n:])
+	return n + k, err
+}
+
+// writeRest parks until all of p is written. It stands apart since its closure costs an allocation.
+func (c *Conn) writeRest(p []byte) (n int, err error) {
 	var failed error
 	err = c.raw.Write(func(uintptr) bool {
 		k, err := c.TryWrite(p[n:])

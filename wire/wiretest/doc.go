@@ -16,12 +16,13 @@
 // A line has one of these forms, c1 standing for any name of a connection:
 //
 //	let NAME = STRING       names a string; it may go on over lines between backquotes
-//	c1 connect [ssl] [gss] [NAME=STRING...]
-//	                        opens a connection, asks for encryption (which must be refused) where said, sends the startup message with these parameters
-//	                        behind user and database, and waits until the session is ready or over
+//	c1 connect [ssl] [welcome] [NAME=STRING...]
+//	                        opens a connection, asks for TLS where said (it must be refused), sends the startup message with these parameters behind
+//	                        user and database, and waits until the session is ready or over; the welcome shows only where said
 //	c1 > MESSAGE | ...      sends messages in one write, and waits: see below
 //	c1 wait TYPE [COUNT]    waits for COUNT (1) messages of a type, given as its byte
 //	c1 wait eof             waits until the server has closed the connection
+//	c1 wait nothing         does not wait, so that another connection can do something meanwhile
 //	c1 await STRING         runs a query again and again until its only value is true; nothing of this shows
 //	c1 cancel [wrong]       cancels what c1 does, with its own key or a wrong one, and waits until the server has taken notice
 //	c1 close                closes the connection without a word

@@ -46,10 +46,10 @@ type line struct {
 }
 
 // reply matches the lines that Run writes.
-var reply = regexp.MustCompile(`^[a-z]\w* (B\t.*|EOF|B \.\.\. .*|[A-Z]+Request refused)$`)
+var reply = regexp.MustCompile(`^[a-z]\w* (B\t.*|EOF|B \.\.\. .*|SSLRequest refused)$`)
 
 // command matches the lines that say what to do.
-var command = regexp.MustCompile(`^([a-z]\w*) (>|[a-z]+)(?: (.*))?$`)
+var command = regexp.MustCompile(`^([a-z]\w*) (>|~|[a-z]+)(?: (.*))?$`)
 
 // lines splits the script, without its replies.
 func (s Script) lines() ([]line, error) {

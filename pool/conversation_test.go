@@ -1,0 +1,144 @@
+package pool_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"poolerd/bench/postgres"
+	"poolerd/pool"
+	"poolerd/pool/config"
+	"poolerd/wire/wiretest"
+)
+
+// conversationPatience bounds one line of a script; nothing in them takes a second.
+const conversationPatience = 8 * time.Second
+
+// TestConversations runs every script of wiretest against PostgreSQL itself and through the pooler, whose answers must be PostgreSQL's.
+func TestConversations(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	t.Run("scripts", conversations)
+	if err := goleak.Find(before); err != nil {
+		t.Error(err)
+	}
+}
+
+func conversations(t *testing.T) {
+	cluster, err := postgres.Start(t.Context(), postgres.Options{Sample: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cluster.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	scripts := wiretest.Scripts()
+	if len(scripts) == 0 {
+		t.Fatal("there are no scripts")
+	}
+	direct := dialer(net.JoinHostPort(cluster.Host(), strconv.Itoa(cluster.Port())))
+	truth := map[string]string{}
+	for _, s := range scripts {
+		text, err := wiretest.Run(t.Context(), s, wiretest.Options{Dial: direct, Patience: conversationPatience})
+		if err != nil {
+			t.Fatalf("PostgreSQL itself: %v\n%s", err, text[max(0, len(text)-2000):])
+		}
+		truth[s.Name] = text
+	}
+	for _, c := range []struct {
+		name  string
+		set   func(*config.Config)
+		piece func(n int) int
+	}{
+		{"pool of 1", func(c *config.Config) { c.DefaultPoolSize = 1 }, nil},
+		{"pool of 3", func(c *config.Config) { c.DefaultPoolSize = 3 }, nil},
+		{"byte by byte", func(c *config.Config) { c.DefaultPoolSize = 1 }, func(int) int { return 1 }},
+		{"random pieces", func(c *config.Config) { c.DefaultPoolSize = 3 }, randomPieces(t)},
+		{"nothing deferred", func(c *config.Config) { c.DefaultPoolSize, c.DeferBegin, c.DeferParse = 1, false, false }, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dial := startPooler(t, cluster, c.set)
+			if c.piece != nil {
+				whole := dial
+				dial = func(ctx context.Context) (net.Conn, error) {
+					conn, err := whole(ctx)
+					if err != nil {
+						return nil, err
+					}
+					return wiretest.Chopped(conn, c.piece), nil
+				}
+			}
+			for _, s := range scripts {
+				t.Run(s.Name, func(t *testing.T) {
+					through, err := wiretest.Run(t.Context(), s, wiretest.Options{Dial: dial, Patience: conversationPatience})
+					if diff := wiretest.Compare(truth[s.Name], through); diff != "" {
+						t.Errorf("- PostgreSQL, + poolerd:\n%s", diff)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		})
+	}
+}
+
+// randomPieces gives lengths up to 40 bytes, most of them short, and logs the seed.
+func randomPieces(t *testing.T) func(int) int {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed of the random pieces: %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	return func(int) int { return 1 + r.IntN(1+r.IntN(40)) }
+}
+
+func dialer(addr string) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", addr)
+	}
+}
+
+// startPooler runs a pooler before the cluster until the test ends, and gives a way to it.
+func startPooler(t *testing.T, cluster *postgres.Cluster, set func(*config.Config)) func(context.Context) (net.Conn, error) {
+	t.Helper()
+	conf := config.Defaults()
+	conf.AuthType = config.AuthTrust
+	if err := config.ApplyUpstream(conf, cluster.URL("", ""), config.Origin{}); err != nil {
+		t.Fatal(err)
+	}
+	set(conf)
+	log := zerolog.Nop()
+	if testing.Verbose() {
+		log = zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr, NoColor: true}).Level(zerolog.WarnLevel)
+	}
+	p, err := pool.New(conf, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- p.Serve(l) }()
+	t.Cleanup(func() {
+		p.Close()
+		select {
+		case err := <-served:
+			if err != nil {
+				t.Errorf("serve: %v", err)
+			}
+		case <-time.After(conversationPatience):
+			t.Error("the pooler does not end")
+		}
+	})
+	return dialer(l.Addr().String())
+}
