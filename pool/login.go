@@ -181,6 +181,7 @@ func (l *login) serveClient() error {
 	}
 	defer p.exit(c)
 	if err := l.welcome(c); err != nil {
+		c.leave(reasonLoginFailed)
 		return err
 	}
 	if l.conf.LogConnections {
@@ -261,7 +262,8 @@ func (l *login) serveConsole() error {
 	if l.pooler.console == nil {
 		return wire.Fatalf(wire.CodeUndefinedDatabase, "there is no console")
 	}
-	stop := l.pooler.track(l.conn)
-	defer stop()
+	if l.pooler.draining.Load() {
+		return errShutdown()
+	}
 	return l.pooler.console.Serve(l.conn, l.startup.User())
 }

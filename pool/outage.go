@@ -52,4 +52,9 @@ func (o *outage) hopeless(now time.Time) bool {
 	return true
 }
 
+// down tells whether PostgreSQL itself is away, so that the servers which clients still have are of no use to those who wait.
+func (o *outage) down() bool {
+	return o.on() && (o.err.Code == wire.CodeUnableToEstablish || o.err.Code == wire.CodeCannotConnectNow)
+}
+
 func (o *outage) over() { *o = outage{} }

@@ -196,7 +196,7 @@ func (p *Pool) openOne() {
 func (p *Pool) failed(err *wire.Error, now time.Time) {
 	again := p.outage.failed(err, now, p.pooler.config().ServerLoginRetry)
 	var lost []*waiter
-	if p.outage.hopeless(now) && p.busy == 0 {
+	if p.outage.hopeless(now) && (p.busy == 0 || p.outage.down()) {
 		for w := p.queue.pop(); w != nil; w = p.queue.pop() {
 			lost = append(lost, w)
 		}
@@ -224,9 +224,16 @@ func (p *Pool) retry() {
 
 // refusal tells a client at once that PostgreSQL is out of reach, while the pool pauses between attempts. The lock is held.
 func (p *Pool) refusal(now time.Time) *wire.Error {
-	if p.busy > 0 || p.opening > 0 || p.outage.due(now) || !p.outage.hopeless(now) {
+	if p.busy > 0 && !p.outage.down() || p.opening > 0 || p.outage.due(now) || !p.outage.hopeless(now) {
 		return nil
 	}
+	return p.outage.err
+}
+
+// outageError is why no server can be opened, nil when that is not so.
+func (p *Pool) outageError() *wire.Error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return p.outage.err
 }
 

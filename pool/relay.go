@@ -220,7 +220,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 	st := c.pooler.statements.Intern(tail)
 	defer c.pooler.statements.Drop(st)
 	op := &nameChange{string(name), st}
-	if s.stmts.Has(st) && s.pipe.Status() != wire.TxFailed {
+	if s.stmts.Has(st) && (s.pipe.Status() != wire.TxFailed || ends(st.Kind)) { // else the server refuses it, whatever its name
 		if s.pipe.SkipsToSync() {
 			c.in.r += size
 			return true

@@ -106,7 +106,11 @@ func (c *Client) ready(s *Server, of wire.Owed, status wire.TxStatus) {
 		}
 		c.sets = c.sets[:0]
 	}
-	r.failed = false
+	if status != wire.TxIdle && r.rolledBack && len(c.sets) > 0 { // ROLLBACK TO SAVEPOINT took some of them back, or none
+		c.keepServer("SET before ROLLBACK TO SAVEPOINT")
+		c.sets = c.sets[:0]
+	}
+	r.failed, r.rolledBack = false, false
 }
 
 // apply makes settings that the server has carried out the client's.

@@ -60,6 +60,9 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 // overload is what a client is told that has waited for too long. PostgREST makes HTTP 429 of it; of a code of class 53 it would make 503, and reload
 // its schema, which adds to the load.
 func (c *Client) overload(waited time.Duration) *wire.Error {
+	if err := c.pool.outageError(); err != nil {
+		return err
+	}
 	err := wire.Errorf(wire.CodeTooManyConnections, "query_wait_timeout: no server was free for %v (pool_size = %d)", waited, c.pool.settings().Size)
 	if name, ok := c.base.Get("application_name"); ok && strings.HasPrefix(name.Value, "PostgREST") {
 		err.Code = wire.CodePostgRESTTooManyRequests

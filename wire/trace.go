@@ -17,8 +17,8 @@ const (
 
 // AppendTrace appends one line, without a line feed, that tells one whole message in the format of libpq's PQtrace (PostgreSQL's documentation, "libpq:
 // Control Functions") without its time: side, length, name, then the fields in the order of "Message Formats". Unlike libpq it shows what CopyData
-// carries, the mechanisms of SASL, a control character in a string as \xNN, and in place of a complaint about a malformed message the bytes that it could
-// not read, behind "?".
+// carries, the mechanisms of SASL, the size -1 of a type as that and not as 65535, a control character in a string as \xNN, and in place of a complaint
+// about a malformed message the bytes that it could not read, behind "?".
 //
 // The line holds everything that the message holds, passwords included: it is for tests and debugging, never for a log.
 func AppendTrace(dst []byte, from Side, message []byte) []byte {

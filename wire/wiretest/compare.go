@@ -12,6 +12,9 @@ const (
 	verbInstead = "~"
 )
 
+// maxDifferences is how many commands that were answered otherwise Compare shows.
+const maxDifferences = 6
+
 // exchange is one command of a transcript with the replies that followed.
 type exchange struct {
 	command string
@@ -24,6 +27,8 @@ type exchange struct {
 // "c1 differs REASON" may be answered as PostgreSQL does, or as its "c1 ~" lines say.
 func Compare(direct, through string) string {
 	want, got := exchanges(direct), exchanges(through)
+	var b strings.Builder
+	shown := 0
 	for i, g := range got {
 		if i >= len(want) || g.command != want[i].command {
 			return fmt.Sprintf("not the same script: %s", g.command)
@@ -32,12 +37,15 @@ func Compare(direct, through string) string {
 		if slices.Equal(w.replies, g.replies) || w.reason != "" && slices.Equal(w.instead, g.replies) {
 			continue
 		}
-		return describe(w, g)
+		if shown++; shown > maxDifferences {
+			return b.String() + "    and more\n"
+		}
+		b.WriteString(describe(w, g))
 	}
 	if len(got) < len(want) {
-		return fmt.Sprintf("never came to\n    %s", cut(want[len(got)].command))
+		fmt.Fprintf(&b, "    never came to\n    %s\n", cut(want[len(got)].command))
 	}
-	return ""
+	return b.String()
 }
 
 // exchanges splits a transcript.

@@ -3,6 +3,7 @@ package wiretest
 import (
 	"bytes"
 	"encoding/binary"
+	"regexp"
 
 	"poolerd/wire"
 )
@@ -11,7 +12,9 @@ import (
 const firstUserOID = 16384
 
 // Normalize returns a server's message without what differs from one run to the next: process ids and keys are zero, OIDs of tables and types that users
-// made are the lowest of these, the version of the server is "any", and an error has no file, line or routine of the server's source.
+// made are the lowest of these, the version of the server is "any", and an error has no file, line or routine of the server's source. A server's own
+// errors may name a prepared statement otherwise than the client did, when a pooler stands between them: such a name is "any" as well. Those that say that
+// it exists already (42P05) or not at all (26000) must use the client's name.
 func Normalize(message []byte) []byte {
 	typ, body := message[0], message[wire.HeaderLen:]
 	switch typ {
@@ -45,19 +48,38 @@ func normalOID(b []byte) {
 	}
 }
 
+// statementName is how PostgreSQL's errors name a prepared statement.
+var statementName = regexp.MustCompile(`prepared statement ".*"`)
+
+// temporarySchema is the schema of a session's temporary tables.
+var temporarySchema = regexp.MustCompile(`^pg_temp_\d+$`)
+
 func normalFields(body []byte) []byte {
-	var kept []byte
+	code := wire.Code(wire.ErrorCode(body))
+	ownName := code == wire.CodeDuplicatePreparedStatement || code == wire.CodeUndefinedPreparedStatement
+	return mapFields(body, func(name byte, value []byte) ([]byte, bool) {
+		if name == 'M' && !ownName {
+			value = statementName.ReplaceAll(value, []byte(`prepared statement "any"`))
+		}
+		value = temporarySchema.ReplaceAll(value, []byte("pg_temp"))
+		return value, name != 'F' && name != 'L' && name != 'R'
+	})
+}
+
+// mapFields replaces the values of an error's fields, and leaves out those that are not kept.
+func mapFields(body []byte, change func(name byte, value []byte) (_ []byte, keep bool)) []byte {
+	var out []byte
 	for len(body) > 0 && body[0] != 0 {
 		value, rest, ok := wire.CString(body[1:])
 		if !ok {
 			break
 		}
-		if name := body[0]; name != 'F' && name != 'L' && name != 'R' {
-			kept = append(append(append(kept, name), value...), 0)
+		if value, keep := change(body[0], value); keep {
+			out = append(append(append(out, body[0]), value...), 0)
 		}
 		body = rest
 	}
-	return append(kept, body...)
+	return append(out, body...)
 }
 
 func normalColumns(body []byte) []byte {
@@ -73,7 +95,19 @@ func normalColumns(body []byte) []byte {
 	}
 }
 
-// newParameters are reported by some versions of PostgreSQL only (since 14 and 18).
-func newParameter(name string) bool {
-	return name == "default_transaction_read_only" || name == "in_hot_standby" || name == "search_path" || name == "scram_iterations"
+// portable returns a normal message without what depends on the server's major version, nil if nothing is left: parameters that are reported since
+// PostgreSQL 14, 16 and 18, and where in the server's work an error came up.
+func portable(message []byte) []byte {
+	typ, body := message[0], message[wire.HeaderLen:]
+	switch typ {
+	case wire.ServerParameterStatus:
+		name, _, _ := wire.CString(body)
+		switch string(name) {
+		case "default_transaction_read_only", "in_hot_standby", "scram_iterations", "search_path":
+			return nil
+		}
+	case wire.ServerErrorResponse, wire.ServerNoticeResponse:
+		return envelope(typ, mapFields(body, func(name byte, value []byte) ([]byte, bool) { return value, name != 'W' }))
+	}
+	return message
 }

@@ -24,8 +24,8 @@ type Options struct {
 	// Patience bounds each line; 0 means 10 s.
 	Patience time.Duration
 
-	// Portable leaves out of the transcript the parameters that only some versions of PostgreSQL report, so that it can be compared
-	// with one that was made with another version.
+	// Portable leaves out of the transcript what only some versions of PostgreSQL say (some parameters, the context of errors), so that
+	// it can be compared with one that was made with another version.
 	Portable bool
 }
 
@@ -205,7 +205,9 @@ func (r *runner) wait(ctx context.Context, c *client, w *words) error {
 			times--
 		}
 	}
-	c.owed = 0 // the script knows better
+	if what[0] == wire.ServerReadyForQuery {
+		c.owed = 0 // the script knows better how many come
+	}
 	return nil
 }
 

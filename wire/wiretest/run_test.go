@@ -18,10 +18,13 @@ import (
 	"poolerd/wire/wiretest"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the replies of the real server into testdata")
+var (
+	rewrite = flag.Bool("rewrite", false, "write the replies of the real server into testdata")
+	against = flag.String("against", "", "host:port of a server or pooler to run the scripts against, in place of a private PostgreSQL")
+)
 
-// cluster is the real server. TestMain makes it, no test changes it.
-var cluster *postgres.Cluster
+// address is the server's. TestMain sets it, no test changes it.
+var address string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -34,8 +37,11 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
+	if address = *against; address != "" {
+		return m.Run(), nil
+	}
 	ctx := context.Background()
-	cluster, err = postgres.Start(ctx, postgres.Options{Sample: true})
+	cluster, err := postgres.Start(ctx, postgres.Options{Sample: true})
 	if err != nil {
 		return 0, err
 	}
@@ -44,6 +50,7 @@ func run(m *testing.M) (code int, err error) {
 			err = stopErr
 		}
 	}()
+	address = net.JoinHostPort(cluster.Host(), strconv.Itoa(cluster.Port()))
 	before := goleak.IgnoreCurrent() // the cluster's
 	if code = m.Run(); code == 0 {
 		err = goleak.Find(before)
@@ -51,9 +58,9 @@ func run(m *testing.M) (code int, err error) {
 	return code, err
 }
 
-func dialCluster(ctx context.Context) (net.Conn, error) {
+func dialServer(ctx context.Context) (net.Conn, error) {
 	var d net.Dialer
-	return d.DialContext(ctx, "tcp", net.JoinHostPort(cluster.Host(), strconv.Itoa(cluster.Port())))
+	return d.DialContext(ctx, "tcp", address)
 }
 
 // TestScripts runs every script against a real PostgreSQL, twice: it must leave nothing behind that changes the second run.
@@ -67,7 +74,7 @@ func TestScripts(t *testing.T) {
 	for _, s := range scripts {
 		t.Run(s.Name, func(t *testing.T) {
 			for round := range 2 {
-				got, err := wiretest.Run(ctx, s, wiretest.Options{Dial: dialCluster, Portable: true})
+				got, err := wiretest.Run(ctx, s, wiretest.Options{Dial: dialServer, Portable: true})
 				if err != nil {
 					t.Fatalf("%v\n%s", err, tail(got))
 				}

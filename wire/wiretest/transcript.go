@@ -22,7 +22,7 @@ const (
 type transcript struct {
 	out strings.Builder
 
-	// portable leaves out parameters that only some versions report.
+	// portable leaves out what only some versions of PostgreSQL say.
 	portable bool
 
 	// silent leaves out what makes up the welcome of a session, but for the messages that end it.
@@ -53,6 +53,11 @@ func (t *transcript) reply(conn string, message []byte) {
 	if t.silent && welcomes(message[0]) {
 		return
 	}
+	if t.portable {
+		if message = portable(message); message == nil {
+			return
+		}
+	}
 	if message[0] == wire.ServerParameterStatus {
 		t.report(conn, message)
 		return
@@ -77,10 +82,6 @@ func welcomes(typ byte) bool {
 
 func (t *transcript) report(conn string, message []byte) {
 	t.endRow()
-	name, _, _ := wire.CString(message[wire.HeaderLen:])
-	if t.portable && newParameter(string(name)) {
-		return
-	}
 	t.reports = append(t.reports, fmt.Sprintf("%s %s\n", conn, wire.AppendTrace(nil, wire.FromServer, message)))
 }
 

@@ -68,7 +68,8 @@ func want(t *testing.T, conn *pgx.Conn, sql, value string) {
 // observer is a client of PostgreSQL itself, beside the pooler.
 func observer(t *testing.T, c interface {
 	URL(user, database string) string
-}, database string) *pgx.Conn {
+}, database string,
+) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(within(t, patience), c.URL("postgres", database))
 	if err != nil {

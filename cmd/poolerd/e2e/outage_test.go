@@ -186,32 +186,44 @@ func refuseLogin(conn net.Conn) {
 	}
 }
 
-// TestRestart restarts PostgreSQL below clients that ask without a pause: what
-// fails has an SQLSTATE of class 08 or 57, and nobody loses their connection
-// but those that the server itself told to go.
+// TestRestart restarts PostgreSQL below an idle client, which stays, and below
+// one in the middle of a query, which is told at once: by a shutdown with the
+// server's own words, after a crash without any.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	needsPoolerd(t)
 	c := startCluster(t, postgres.Options{})
 	p := startPooler(t, options{cluster: c})
-	conn := connect(t, p, "postgres")
-	want(t, conn, "SELECT 1", "1")
+	idle := connect(t, p, "postgres")
 	for _, mode := range []string{"fast", "immediate"} {
+		want(t, idle, "SELECT 1", "1")
+		busy := connect(t, p, "postgres")
+		failed := make(chan error, 1)
+		go func() {
+			_, err := busy.Exec(within(t, patience), "SELECT pg_sleep(30)", pgx.QueryExecModeSimpleProtocol)
+			failed <- err
+		}()
+		becomes(t, patience, observer(t, c, "postgres"), "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(30)'", "1")
+		begin := time.Now()
 		if err := c.Halt(within(t, time.Minute), mode); err != nil {
 			t.Fatal(err)
+		}
+		wantState(t, "the query under way ("+mode+")", <-failed, "08", "57")
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("the query under way (%s) failed after %s", mode, took)
 		}
 		if err := c.Resume(within(t, time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		// The pool's servers are dead and the client does not know it.
+		// The pool's servers are dead and the idle client does not know it.
 		eventually(t, time.Second, "service is back", func() error {
-			_, err := ask(within(t, patience), conn, "SELECT 1")
+			_, err := ask(within(t, patience), idle, "SELECT 1")
 			if err != nil {
 				wantState(t, "after a restart", err, "08", "57")
 			}
 			return err
 		})
-		if conn.IsClosed() {
+		if idle.IsClosed() {
 			t.Fatalf("the idle client was closed by a restart (%s)", mode)
 		}
 	}

@@ -1,0 +1,122 @@
+// Package pool is the pooler: it accepts clients, lends each one a server for the length of a transaction, and passes the bytes between them. This is the tour
+// for whoever carries the work on.
+//
+// It refuses to know about the console's commands, the command line and HTTP: those import it. It never decodes rows.
+//
+// # Layers
+//
+//	sock     waits for bytes without a buffer; the only package that makes system calls
+//	wire     messages, the startup packet, and Pipeline, the pure tracker of what a server owes (see its own tour)
+//	lex      how a statement begins
+//	stmt     prepared statements: texts known once, names by client, least recently used by server; pure
+//	vars     session parameters as Sets; pure
+//	config   the settings
+//	pool     this package: the shell around the pure parts
+//
+// Its files, in the order in which a client meets them:
+//
+//	pooler    Pooler: accepting, who is there, the clock, Drain and Close         reload    new settings
+//	login     startup, authentication, welcome                                    cancel    cancel keys, and what a cancel request does
+//	client    Client: its states, and its loop                                    buffer    where its bytes are read to
+//	dispatch  what it sends while it has no server: one flight                    answer    flights that need no server
+//	checkout  taking a server, giving it back, losing it, cleaning behind it      relay     the client's messages on their way to the server
+//	replies   the server's on their way back                                      session   what the replies say about the client's session
+//	refuse    a client whose transaction was lost                                 attend    a server that speaks while its client waits
+//	pool      Pool: free servers, limits, opening                                 queue     who waits
+//	connect   pgxpool: how servers come into being                                server    Server: one connection
+//	outage    the time without PostgreSQL                                         tend      limits of time
+//	snapshot, stats, reason: what the console and the log see
+//
+// # The life of a client
+//
+// Pooler.listen gives each connection a goroutine, which is the client's until it ends. login reads the startup packet, lets package auth make the client prove who it
+// is, and finds the Pool of its database and user. The welcome needs to know what a server with the client's parameters reports: that is known after the
+// first such login, and else a server is taken for a moment, which also tells whether PostgreSQL accepts the parameters.
+//
+// From then on the whole session runs inside one RawConn.Read (sock.Conn.Serve): Client.onReadable is called when there may be something to read. It reads into a buffer of
+// the common stock, lets process deal with what is whole, and calls rest before it waits again: then the buffer goes back if it is empty, and an idle
+// client holds a goroutine and no buffer.
+//
+// The states (Client.setState) are for others to see: the clock, the console, a cancel request. StateIdle holds no server. StateWaiting is in the queue. StateActive has sent something and waits for the
+// server. StateInTx waits for the client, with a server, or with a deferred BEGIN. What the client's goroutine itself decides by is busy (the server it has, or nil), block (a
+// transaction that no server knows of) and skipping.
+//
+// # One transaction, file by file
+//
+//  1. dispatch finds the flight at the start of the buffer: messages up to the Sync, Query, FunctionCall or Flush that makes the client wait. Waiting for the whole flight keeps
+//     a slow sender from holding a server.
+//  2. answer tries to answer it here: a Parse alone, BEGIN, COMMIT of a BEGIN that no server has seen, SET of values that servers are known to accept, DEALLOCATE, Close. A plan
+//     is made on a copy, and made true as a whole or not at all.
+//  3. checkout: Pool.acquire gives a free server, one that has the client's parameters by preference, or the client queues. resume puts the parameters that differ ahead, sendBegin the
+//     deferred BEGIN. Both only append to what will be written.
+//  4. relay walks over the client's messages and tells wire.Pipeline of each. What needs no change is sent from where it was read (span); once a name has to be exchanged or a Parse put ahead, the
+//     rest is gathered in out.
+//  5. exchange writes from inside the server's Serve callback, after the runtime has armed the descriptor, so that the reply cannot be missed and costs no failed read.
+//  6. replies.walk looks at each header. Pipeline.Receive says whether the message is the client's or ours; session takes the few that say something: CommandComplete, ParameterStatus,
+//     ErrorResponse, ReadyForQuery.
+//  7. afterExchange: if Pipeline.Idle holds, the server goes back to the pool, BEFORE the last replies are written. Whoever waits gets it at once while this client's kernel still
+//     takes bytes.
+//  8. Whatever else is the case ends in Server.discard with a reason.
+//
+// # Who owns which bytes, until when
+//
+// The client's buffer (Client.in) is the client's. span points into it, and so it is not read into before the exchange that sends span has ended; process and onReadable keep to that by running
+// one exchange at a time. out is the client's and is used again. A statement's Tail is never changed and may be kept.
+//
+// The replies' buffer belongs to the server while it is read into, and changes hands once: replies.last takes the memory with what is left to be sent, and leaves the server
+// without a buffer. The next client may be reading other replies from that server while the last ones of this client are written. The memory goes back to the stock after the write.
+// Between headroom's start and what was read there is room for short answers of our own, which so go out in the same write.
+//
+// # Locks
+//
+// In this order, and never across I/O; a deadline may be set under one, since that only tells the runtime:
+//
+//	Pooler.mu       pools, clients, connections, listeners
+//	Pool.mu         free servers, counts, queue, sums, settings of the pool
+//
+// and, each taken last, with no other inside: Client.mu (what other goroutines see of a client), keys.mu (cancel keys), stmt.Table's (references to texts), vars.Space's and vars.Set's.
+//
+// All else of a Client belongs to its goroutine, all of a Server to whoever has it. A waiter is granted by whoever took it out of the queue, once: its channel holds one grant, so
+// that nobody ever blocks on it. Client.doom ends a client from outside: it is set once, then the client is woken by a deadline that has passed, out of the queue, or by a cancel
+// of its query, according to its state.
+//
+// # Cancel
+//
+// A client's key is of our own making. cancelOn checks under Client.mu that the server is still the client's and counts itself in (Server.pending); giveBack, which takes the server from the
+// client under the same lock, then knows of every request under way, and the server is given to nobody before PostgreSQL has closed the request's connection. If that fails, the request might hit
+// anyone later: the server is closed.
+//
+// # Outages
+//
+// A server that goes while it owes replies (serverLost): the client is answered in the server's place, an error and as many ReadyForQuery as are owed, and stays. If it was in a transaction, block
+// becomes blockFailed, and refuse plays PostgreSQL's failed transaction until the client ends it. A COMMIT that was lost is 08007, since nobody knows. A client that keeps its server
+// has lost its session, and is closed.
+//
+// While PostgreSQL is out of reach a pool makes one attempt at a time, with pauses that grow from 50 ms to server_login_retry; whoever asks waits for a second (graceOfOutage), and is then told
+// at once. The success of an attempt ends the outage, and up to openAtOnce connections are opened at a time for those who wait: no login storm.
+//
+// # Decisions
+//
+// The deferred BEGIN is sent without a Sync, as Parse (where the server lacks it), Bind and Execute ahead of the client's own messages. If it fails, PostgreSQL skips everything up to the next Sync:
+// nothing of the client's flight is carried out outside a transaction, and the error answers the client's statement. PostgreSQL ends BEGIN's own command before it reads on, so a simple Query may
+// follow too; where that Query was skipped with the rest no Sync would come, and Pipeline.NeedsSync asks for one of ours.
+//
+// Session parameters are interned Sets: one pointer for equal contents, so that whether a server has the client's is one comparison on the data path. A Set is learned from the statement and its
+// CommandComplete, at the end of the transaction. Only where PostgreSQL is certain to accept the difference (vars.Sure) does it go ahead in the same write, as a simple Query whose replies
+// are dropped; else it is carried out first. A prelude that fails nevertheless costs the server, since what followed ran without it.
+//
+// Prepared statements are virtual. A client's name stands for a text; each server has prepared some texts under names of ours; what lacks is put ahead at Bind, inside the transaction, since names
+// resolve under the search_path and the role that it has set. What was assumed when a message was sent is undone when Pipeline says that the server has failed at it or skipped it (Client.undo).
+//
+// Reads are armed: nobody reads to find nothing. The price is that the poller announces a thing once (edge triggered): after a read that filled less than the buffer nothing is left, but an end that
+// came together with the last bytes must be found by reading on (replies) or by asking the kernel (sock.Conn.Gone, from the clock).
+//
+// Limits of time cost the data path no timer: the clock looks at every client five times a second.
+//
+// # Debugging
+//
+// SHOW CLIENTS and SHOW SERVERS tell who has whom, and why a client keeps its server. The log names a reason (reason.go) for every end. A wrong order of replies shows best in a conversation
+// (wire/wiretest) run direct and through the pooler; wire.AppendTrace writes messages as libpq does. A server that "broke the protocol" means that Pipeline and PostgreSQL
+// disagree: find the message in the trace and make it a row of Pipeline's table test. SIGQUIT shows where every goroutine waits: a client in onReadable under RawRead is idle, one in exchange waits
+// for its server, one in acquire for the queue.
+package pool
