@@ -1,12 +1,7 @@
 package pool
 
 import (
-	"errors"
-	"net"
-	"os"
-
 	"poolerd/pool/sock"
-	"poolerd/wire"
 )
 
 // attendant passes on what a server says while its client waits: notifications, notices, its end. Only clients that keep their server between
@@ -66,13 +61,8 @@ func (a *attendant) run(c *Client) {
 			}
 		}
 	})
-	switch {
-	case r.err == nil && r.fatal == nil && r.clientErr == nil && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed)):
+	if r.err == nil && r.fatal == nil && r.clientErr == nil && err != nil {
 		return // the client goes on
-	case r.fatal != nil:
-		c.end(reasonServerLost, r.fatal)
-	default:
-		c.end(reasonServerLost, wire.Fatalf(wire.CodeConnectionFailure, "server connection was lost"))
 	}
-	_ = c.conn.SetReadDeadline(past)
+	_ = c.conn.SetReadDeadline(past) // the client's goroutine deals with it
 }

@@ -68,6 +68,27 @@ func (c *Client) checkout() *wire.Error {
 	return nil
 }
 
+// meet asks a server what the client's session parameters come to, and whether they are valid.
+func (c *Client) meet() ([]vars.Reported, *wire.Error) {
+	s, err := c.pool.acquire(c)
+	if err != nil {
+		return nil, err
+	}
+	defer c.setState(StateLogin)
+	if err := s.adopt(c.vars, queryLimit); err != nil {
+		refused := errRefused{}
+		if errors.As(err, &refused) && s.pipe.Idle() {
+			c.pool.release(s, time.Now())
+			return nil, refused.answer
+		}
+		s.discard(reasonReset)
+		return nil, wire.Errorf(wire.CodeConnectionFailure, "server connection was lost during the login")
+	}
+	reported := s.reported
+	c.pool.release(s, time.Now())
+	return reported, nil
+}
+
 // resume brings the server, which is idle, to the client's session parameters: in the same write as the client's statement where it is certain to
 // succeed, else before it.
 func (c *Client) resume(s *Server) error {
@@ -120,6 +141,9 @@ func (c *Client) afterExchange(s *Server) {
 	case s.pipe.Idle() && !keeps && c.body == 0:
 		c.giveBack()
 	case s.pipe.Doubtful() && s.pipe.Settled() && !keeps:
+		if s.pipe.Status() != wire.TxIdle {
+			c.block = blockFailed
+		}
 		c.detach().discard(reasonDoubt)
 	case c.mode == modeStatement && s.pipe.Settled() && s.pipe.Status() != wire.TxIdle:
 		c.refuseBlock()
@@ -220,8 +244,10 @@ func (c *Client) serverLost(s *Server) {
 		}
 		c.skipping = said
 		if len(owed) == 0 && !skips {
-			c.sayError(err)
-			c.skipping = true
+			c.lost = err // nothing was asked: the client learns it when it asks
+			if !inTx {
+				c.lost = nil
+			}
 		}
 	}
 	c.pool.finish(c, s, time.Now())
@@ -325,14 +351,6 @@ func (s *Server) clean(c *Client) bool {
 		}
 	}
 	return s.tainted == "" && s.pipe.Idle()
-}
-
-// giveBackUnused gives back a server on which nothing was done for the client but setting its parameters.
-func (c *Client) giveBackUnused() {
-	s := c.detach()
-	c.tally = tally{}
-	c.setState(StateLogin)
-	c.pool.release(s, time.Now())
 }
 
 // isEnd tells whether err is the end of a connection, and no surprise in what came over it.

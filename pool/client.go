@@ -70,19 +70,23 @@ type Client struct {
 	skipping bool            // an error was answered: messages are ignored up to the next Sync
 	busy     *Server         // the server that it has; server below is the same for other goroutines
 
-	in        buffer
-	body      int       // bytes still to come of the message being passed on
-	span      []byte    // bytes of in to be sent, all that is to be sent while out is empty
-	spanEnd   int       // where span ends in in
-	out       []byte    // what is to be sent to the server
-	reply     []byte    // what is to be sent to the client, ahead of the server's bytes
-	bound     lex.Kind  // of the statement bound last
-	boundText []byte    // its text, as in stmt.Statement.Tail
-	lastKind  lex.Kind  // of what was sent last to be executed
-	asked     time.Time // when the request that is being answered was sent
-	tally     tally
-	opened    bool // the deferred BEGIN was sent, and no ReadyForQuery has come since
-	step      func(uintptr) bool
+	in           buffer
+	body         int       // bytes still to come of the message being passed on
+	span         []byte    // bytes of in to be sent, all that is to be sent while out is empty
+	spanEnd      int       // where span ends in in
+	out          []byte    // what is to be sent to the server
+	reply        []byte    // what is to be sent to the client, ahead of the server's bytes
+	bound        lex.Kind  // of the statement bound last
+	boundText    []byte    // its text, as in stmt.Statement.Tail
+	lastKind     lex.Kind  // of what was sent last to be executed
+	asked        time.Time // when the request that is being answered was sent
+	late         lateOp
+	namesInDoubt bool        // a name was given or taken away since the last Sync
+	lost         *wire.Error // why a transaction was lost while the client was idle in it, until it is told
+	pinNext      string      // why the client will keep its server once the transaction is committed
+	tally        tally
+	opened       bool // the deferred BEGIN was sent, and no ReadyForQuery has come since
+	step         func(uintptr) bool
 
 	waiter *waiter
 	attend *attendant
@@ -126,7 +130,8 @@ func (c *Client) serve() {
 		case c.doom.Load() != nil:
 			c.leaveDoomed()
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			_ = c.conn.SetReadDeadline(time.Time{})
+			_ = c.conn.SetReadDeadline(noDeadline)
+			c.hear()
 		case err != nil:
 			c.leave(reasonClientGone)
 		}

@@ -234,17 +234,12 @@ func lower(s string) string { return strings.ToLower(s) }
 func (l *login) welcome(c *Client) error {
 	reported, ok := c.vars.Reported()
 	if !ok {
-		if err := c.checkout(); err != nil {
-			fatal := *err
+		var refused *wire.Error
+		if reported, refused = c.meet(); refused != nil {
+			fatal := *refused
 			fatal.Severity = "FATAL"
 			return &fatal
 		}
-		c.pool.space.Empty().Learn(c.busy.reported)
-		if reported, ok = c.vars.Reported(); !ok {
-			reported = c.busy.reported
-			c.vars.Learn(reported)
-		}
-		c.giveBackUnused()
 	}
 	b := wire.AppendAuthenticationOK(nil)
 	for _, v := range reported {

@@ -119,6 +119,11 @@ func (p *Pool) take(want *vars.Set) *Server {
 
 // release takes a server that may serve anyone, and hands it to the client that has waited longest.
 func (p *Pool) release(s *Server, now time.Time) {
+	if !s.pipe.Idle() {
+		p.pooler.log.Error().Uint32("pid", s.pid).Str("database", p.key.Database).Msg("a server that is not idle was to be given back: it is closed")
+		s.discard(reasonDoubt)
+		return
+	}
 	p.mu.Lock()
 	if p.closed || p.expired(s, now) {
 		p.mu.Unlock()

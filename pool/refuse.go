@@ -63,13 +63,18 @@ func (c *Client) refuse() {
 
 // inFailedBlock answers with PostgreSQL's own words.
 func (c *Client) inFailedBlock() {
+	c.skipping = true
+	if c.lost != nil {
+		c.sayError(c.lost)
+		c.lost = nil
+		return
+	}
 	c.reply = wire.Errorf(wire.CodeInFailedTransaction,
 		"current transaction is aborted, commands ignored until end of transaction block").Append(c.reply)
-	c.skipping = true
 }
 
 func (c *Client) endFailedBlock() {
-	c.block, c.bound = blockNone, lex.Other
+	c.block, c.bound, c.lost = blockNone, lex.Other, nil
 	c.reply = wire.AppendCommandComplete(c.reply, "ROLLBACK")
 }
 

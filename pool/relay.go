@@ -26,6 +26,10 @@ func (c *Client) relay() {
 		if !c.relayMessage() {
 			break
 		}
+		if c.namesInDoubt && !s.pipe.Open() {
+			c.namesInDoubt = false
+			break // whether the names changed is known when the Sync is answered
+		}
 		if c.mode == modeStatement && s.pipe.Expecting() {
 			break // each statement may get another server
 		}
@@ -38,7 +42,23 @@ func (c *Client) relay() {
 func (c *Client) passBody() {
 	n := min(c.body, c.in.len())
 	c.pass(n)
-	c.body -= n
+	if c.body -= n; c.body > 0 || !c.late.set {
+		return
+	}
+	late := c.late
+	c.late = lateOp{}
+	if late.copyEnd {
+		c.busy.pipe.SentCopyEnd()
+	} else {
+		c.busy.pipe.Sent(late.op, wire.ForClient, nil)
+	}
+}
+
+// lateOp is what a large message asks for: nothing is owed for it before its last byte is passed on.
+type lateOp struct {
+	set     bool
+	op      wire.Op
+	copyEnd bool // CopyFail, which asks for nothing
 }
 
 // pass sends the next n bytes of the buffer as they are.
@@ -119,7 +139,6 @@ func (c *Client) relayMessage() bool {
 
 // relayPart deals with a message that has not come as a whole: a large one is passed on as it comes, the others are waited for.
 func (c *Client) relayPart(typ byte, size int) bool {
-	s := c.busy
 	switch typ {
 	case wire.ClientCopyData:
 	case wire.ClientBind, wire.ClientQuery, wire.ClientFunctionCall, wire.ClientCopyFail:
@@ -145,15 +164,24 @@ func (c *Client) relayPart(typ byte, size int) bool {
 	case wire.ClientBind:
 		return c.bindNames(c.in.bytes()[wire.HeaderLen:], size)
 	case wire.ClientQuery:
-		c.query(lex.Other, nil) // what it does is seen from its tags
+		c.lateQuery()
 	case wire.ClientFunctionCall:
-		s.pipe.Sent(wire.OpFunctionCall, wire.ForClient, nil)
+		c.late = lateOp{set: true, op: wire.OpFunctionCall}
 	case wire.ClientCopyFail:
-		s.pipe.SentCopyEnd()
+		c.late = lateOp{set: true, copyEnd: true}
 	}
 	c.body = size - have
 	c.pass(have)
 	return true
+}
+
+// lateQuery is query for a text that does not fit into memory: what it does is seen from its tags.
+func (c *Client) lateQuery() {
+	c.unnamed.exists = false
+	c.busy.unnamed = unnamed{}
+	c.tally.queries++
+	c.lastKind = lex.Other
+	c.late = lateOp{set: true, op: wire.OpQuery}
 }
 
 // query records a simple Query; it takes the unnamed statement away, the client's and whoever's the server had.
@@ -227,10 +255,17 @@ func (c *Client) relayParse(body []byte, size int) bool {
 		}
 		c.pooler.statements.Keep(st)
 		c.names.Put(op.name, st)
+		c.namesInDoubt = true
 		s.pipe.Sent(wire.OpParse, wire.ForNobody, op)
 		c.in.r += size
 		return true
 	}
+	if s.stmts.Has(st) { // in a failed transaction the server decides which texts it takes; Close it always takes
+		s.stmts.Remove(st)
+		s.pipe.Sent(wire.OpClose, wire.ForPooler, &nameChange{statement: st})
+		c.out = wire.AppendClose(c.outgoing(), 'S', st.Name)
+	}
+	c.namesInDoubt = true
 	if s.pipe.Sent(wire.OpParse, wire.ForClient, op) {
 		c.pooler.statements.Keep(st)
 		c.names.Put(op.name, st)
@@ -397,6 +432,7 @@ func (c *Client) relayClose(body []byte, size int) bool {
 			if !s.pipe.SkipsToSync() {
 				c.pooler.statements.Keep(st)
 				c.names.Delete(string(name))
+				c.namesInDoubt = true
 				s.pipe.Sent(wire.OpClose, wire.ForNobody, &nameChange{string(name), st})
 			}
 			return true

@@ -93,6 +93,46 @@ func (c *Client) exchange() {
 	c.afterExchange(s)
 }
 
+// hear relays what the server says unasked, while the client waits.
+func (c *Client) hear() {
+	c.stopAttending()
+	s := c.busy
+	if s == nil || c.left != "" {
+		return
+	}
+	r := &s.replies
+	if r.boundary() {
+		r.start(c)
+	}
+	if r.err == nil && r.fatal == nil {
+		if err := s.conn.Serve(s.listen); err != nil && r.err == nil {
+			r.err = err
+		}
+	}
+	if r.boundary() || r.err != nil || r.fatal != nil {
+		c.afterExchange(s)
+	}
+	c.rest()
+}
+
+// readWhatIsThere is onReadable for hear: it does not wait.
+func (s *Server) readWhatIsThere(uintptr) bool {
+	r := &s.replies
+	for r.err == nil && r.fatal == nil && r.clientErr == nil {
+		r.makeRoom()
+		n, err := s.conn.TryRead(r.b[r.to:])
+		if err == sock.ErrWait { //nolint:errorlint // never wrapped
+			break
+		}
+		if r.to += n; err == nil {
+			err = s.walk()
+		}
+		r.err = err
+		r.flush()
+	}
+	return true
+}
+
 // sent forgets what was sent.
 func (c *Client) sent() {
 	c.span = nil

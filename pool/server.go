@@ -41,6 +41,7 @@ type Server struct {
 
 	replies replies            // the replies being relayed
 	step    func(uintptr) bool // onReadable, bound once
+	listen  func(uintptr) bool // readWhatIsThere
 
 	used     time.Time    // when it was last given back
 	requests time.Time    // when it was given out
@@ -62,7 +63,7 @@ func newServer(p *Pool, generation int, nc *loginConn, pid uint32, secret []byte
 		stmts: p.pooler.statements.NewServer(p.limits().maxStatements), vars: p.space.Empty(), reported: nc.reported,
 	}
 	s.pipe.Reset()
-	s.step = s.onReadable
+	s.step, s.listen = s.onReadable, s.readWhatIsThere
 	return s
 }
 

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"bytes"
 	"slices"
 
 	"poolerd/pool/vars"
@@ -13,24 +14,21 @@ import (
 
 // effect is what a statement does to the session once it has succeeded. It is the tag of a Query or an Execute.
 type effect struct {
-	local    bool // SET LOCAL, SET TRANSACTION: over with the transaction
-	settings []lex.Setting
-	taken    bool
+	settings []lex.Setting // of its SETs and RESETs, in the order of their tags
 }
 
-var effectLocal = &effect{local: true} // never changed
-
-// effectOf tells what a statement will have done: nil for nearly every statement. sql is nil when it did not fit into memory.
+// effectOf tells what a statement will have done: nil for nearly every statement. A text of several statements may have SETs among them.
 func (c *Client) effectOf(kind lex.Kind, sql []byte) any {
 	c.lastKind = kind
 	switch kind {
 	case lex.SetLocal, lex.Set, lex.Reset:
-		if list, ok := lex.Settings(sql); ok {
-			return &effect{settings: list}
+	default:
+		if at := bytes.IndexByte(sql, ';'); at < 0 || at == len(sql)-1 {
+			return nil
 		}
-		if kind == lex.SetLocal && !lex.Multi(sql) {
-			return effectLocal
-		}
+	}
+	if list, ok := lex.Sets(sql); ok && len(list) > 0 {
+		return &effect{settings: list}
 	}
 	return nil
 }
@@ -54,19 +52,20 @@ func (c *Client) completed(s *Server, tag []byte, of wire.Owed) {
 		r.rolledBack = true
 	case "SET\x00", "RESET\x00":
 		e, ok := of.Tag.(*effect)
-		switch {
-		case !ok:
-			c.keepServer("SET")
-		case !e.local && !e.taken:
-			e.taken = true
-			c.sets = append(c.sets, e.settings...)
+		if !ok || len(e.settings) == 0 {
+			c.pinNext = "SET"
+			break
 		}
+		c.sets = append(c.sets, e.settings[0])
+		e.settings = e.settings[1:]
 	case "DISCARD ALL\x00":
 		c.discarded(s)
 	case "DEALLOCATE ALL\x00":
 		c.names.Clear()
 		s.stmts.Clear()
-	case "PREPARE\x00", "LISTEN\x00", "LOAD\x00":
+	case "LISTEN\x00":
+		c.pinNext = "LISTEN"
+	case "PREPARE\x00", "LOAD\x00": // which ROLLBACK does not undo
 		c.keepServer(string(tag[:len(tag)-1]))
 	}
 }
@@ -100,17 +99,25 @@ func (c *Client) ready(s *Server, of wire.Owed, status wire.TxStatus) {
 		return
 	}
 	r := &s.replies
-	if status == wire.TxIdle && len(c.sets) > 0 {
-		if !r.failed && !r.rolledBack {
-			c.apply(s, c.sets)
-		}
-		c.sets = c.sets[:0]
+	if status == wire.TxIdle {
+		c.committed(s, !r.failed && !r.rolledBack)
 	}
 	if status != wire.TxIdle && r.rolledBack && len(c.sets) > 0 { // ROLLBACK TO SAVEPOINT took some of them back, or none
 		c.keepServer("SET before ROLLBACK TO SAVEPOINT")
 		c.sets = c.sets[:0]
 	}
 	r.failed, r.rolledBack = false, false
+}
+
+// committed makes what was set in the transaction the client's, or forgets it.
+func (c *Client) committed(s *Server, yes bool) {
+	if yes && len(c.sets) > 0 {
+		c.apply(s, c.sets)
+	}
+	if yes && c.pinNext != "" {
+		c.keepServer(c.pinNext)
+	}
+	c.sets, c.pinNext = c.sets[:0], ""
 }
 
 // apply makes settings that the server has carried out the client's.
@@ -206,6 +213,12 @@ func (c *Client) failedAt(s *Server, of wire.Owed, body []byte, done bool) (drop
 	}
 	if done {
 		c.undo(s, of)
+	}
+	if of.Op == wire.OpParse && string(wire.ErrorCode(body)) == string(wire.CodeDuplicatePreparedStatement) {
+		// The server has what we believe it has not. The client has done nothing wrong, and PostgREST would end itself on this code.
+		s.suspect.Store(true)
+		r.instead = wire.Errorf(wire.CodeInternalError, "the server's prepared statements are not those that the pooler knows of: the server is closed, try again")
+		return true, nil
 	}
 	if e, ok := of.Tag.(*wire.Error); ok && done {
 		r.instead = e

@@ -54,6 +54,19 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 	}
 	if c.conn.Gone() {
 		c.end(reasonClientGone, nil)
+		return
+	}
+	if state == StateInTx {
+		c.wakeForServer()
+	}
+}
+
+// wakeForServer wakes a client that waits in a transaction or a COPY while its server has something to say: an error, or its end.
+func (c *Client) wakeForServer() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == StateInTx && c.server != nil && c.server.conn.Readable() {
+		_ = c.conn.SetReadDeadline(past)
 	}
 }
 

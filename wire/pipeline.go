@@ -38,6 +38,9 @@ type Owed struct {
 	Op  Op
 	For For
 	Tag any
+
+	copyEnded bool // CopyDone or CopyFail was sent behind it, before the server said that it is a COPY
+	eats      int  // how many Syncs were sent in between, which a COPY ignores
 }
 
 // Verdict is what becomes of one message from a server.
@@ -92,7 +95,7 @@ func (p *Pipeline) Sent(op Op, whose For, tag any) bool {
 	if p.head == len(p.queue) {
 		p.queue, p.head, p.due = p.queue[:0], 0, 0
 	}
-	p.queue = append(p.queue, Owed{op, whose, tag})
+	p.queue = append(p.queue, Owed{Op: op, For: whose, Tag: tag})
 	if op.syncPoint() {
 		p.due = len(p.queue)
 	}
@@ -105,8 +108,27 @@ func (p *Pipeline) Sent(op Op, whose For, tag any) bool {
 // SentFlush records a Flush: what is owed so far will be answered.
 func (p *Pipeline) SentFlush() { p.due = len(p.queue) }
 
-// SentCopyEnd records CopyDone or CopyFail.
-func (p *Pipeline) SentCopyEnd() { p.copyIn = false }
+// SentCopyEnd records CopyDone or CopyFail. A client may send it before the server has said that it reads COPY data.
+func (p *Pipeline) SentCopyEnd() {
+	if p.copyIn {
+		p.copyIn = false
+		if p.head < len(p.queue) && p.queue[p.head].Op == OpExecute {
+			p.due = p.head // the server says how the COPY ended at the Sync or Flush that follows
+		}
+		return
+	}
+	syncs := 0
+	for i := len(p.queue) - 1; i >= p.head; i-- {
+		switch o := &p.queue[i]; o.Op {
+		case OpSync:
+			syncs++
+			continue
+		case OpExecute, OpQuery:
+			o.copyEnded, o.eats = true, syncs
+		}
+		return
+	}
+}
 
 // Turn gives the operation at the head when it is one that the pooler answers, and forgets it.
 func (p *Pipeline) Turn() (Owed, bool) {
@@ -230,15 +252,19 @@ func (o Op) answeredBy(typ byte) (ends, ok bool) {
 
 // enterCopyIn: a COPY reads and ignores the Syncs that were sent behind its Execute. Anything else there makes it fail.
 func (p *Pipeline) enterCopyIn(op Op) {
-	p.copyIn = true
+	ended := p.queue[p.head].copyEnded
+	p.copyIn = !ended
 	if op == OpQuery {
-		p.doubt = p.doubt || p.head+1 < len(p.queue) // the COPY eats the messages that were to be answered
+		p.doubt = p.doubt || !ended && p.head+1 < len(p.queue) // the COPY eats the messages that were to be answered
 		return
 	}
 	behind := p.head + 1
 	n := 0
 	for behind+n < len(p.queue) && p.queue[behind+n].Op == OpSync {
 		n++
+	}
+	if ended {
+		n = min(n, p.queue[p.head].eats)
 	}
 	if n == 0 {
 		return

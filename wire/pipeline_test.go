@@ -111,6 +111,11 @@ func TestPipeline(t *testing.T) {
 		{"copy in, extended", ">E >H G >c >S C Z:I", "idle", ""},
 		{"copy in, Sync sent with the Execute", ">B >E >S 2 G >c >S C Z:I", "idle", "2 G C Z:I"},
 		{"copy in fails, Sync sent with the Execute", ">E >S G >c >S E Z:I", "doubtful", ""},
+		{"copy end ahead of the answer", ">Q >c G C Z:I", "idle", "G C Z:I"},
+		{"copy end ahead of the answer, extended", ">E >c >S G C Z:I", "idle", "G C Z:I"},
+		{"copy end ahead, Sync on both sides", ">E >S >c >S G C Z:I", "idle", "G C Z:I"},
+		{"copy end ahead of what is no copy", ">Q >c C Z:I", "idle", ""},
+		{"copy end, extended, before its Sync", ">E >H G >c", "waiting", ""},
 		{"copy both", ">Q W d", "expecting", ""},
 
 		{"unasked", "C", "error", ""},

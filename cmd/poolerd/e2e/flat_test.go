@@ -45,7 +45,8 @@ func TestFlat(t *testing.T) {
 	for _, err := range guests.errors {
 		t.Error(err)
 	}
-	if end-warm > grown {
+	// The race detector's own memory grows with all that was ever touched.
+	if end-warm > grown && os.Getenv("POOLERD_E2E_RACE") == "" {
 		t.Errorf("the memory grew by %d bytes to %d, want at most %d", end-warm, end, grown)
 	}
 	// How many of the pool's servers are connected is by chance.

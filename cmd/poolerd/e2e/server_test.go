@@ -72,6 +72,10 @@ func startPooler(t *testing.T, o options) *pooler {
 	}
 	defer out.Close()
 	p.cmd.Stdout, p.cmd.Stderr = out, out
+	if p.cmd.SysProcAttr == nil {
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	endWithTests(p.cmd.SysProcAttr)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -122,8 +126,8 @@ func (p *pooler) poolerd(t *testing.T, dir string, o options) *exec.Cmd {
 	}
 	cmd := exec.Command(under.binary, args...)
 	cmd.Dir = dir
-	// A dump of a crashed process shows every goroutine.
-	cmd.Env = append(os.Environ(), "GOTRACEBACK=all")
+	// A dump of a crashed process shows every goroutine, and the race detector does not wait a second at the end.
+	cmd.Env = append(os.Environ(), "GOTRACEBACK=all", "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 
