@@ -18,15 +18,17 @@ func (c *Client) relay() {
 			return
 		}
 	}
+	s.replies.fresh = s.pipe.Settled() && !s.pipe.Open()
 	for c.busy == s && c.left == "" && c.in.len() > 0 {
 		if c.body > 0 {
 			c.passBody()
 			continue
 		}
+		typ := c.in.b[c.in.r]
 		if !c.relayMessage() {
 			break
 		}
-		if c.namesInDoubt && !s.pipe.Open() {
+		if c.namesInDoubt && typ == wire.ClientSync {
 			c.namesInDoubt = false
 			break // whether the names changed is known when the Sync is answered
 		}

@@ -33,6 +33,7 @@ type replies struct {
 	err          error       // why the server can be read no longer
 	fatal        *wire.Error // what the server said before it went
 	clientErr    error       // why the client can be written to no longer
+	fresh        bool        // nothing was asked of the server before what is sent now
 	parted       bool        // a part of a message has been sent to the client
 	instead      *wire.Error // takes the place of the server's error
 	failed       bool        // there was an error since the last ReadyForQuery
@@ -197,8 +198,8 @@ func (s *Server) onReadable(uintptr) bool {
 		if !s.pipe.Expecting() && r.writer == nil && r.err == nil && !s.pipe.CopyIn() {
 			return true
 		}
-		if s.conn.Armed() && r.err == nil && !s.pipe.CopyIn() {
-			return false
+		if s.conn.Armed() && r.err == nil && r.fresh && !s.pipe.CopyIn() {
+			return false // no reply was there before the request
 		}
 	}
 	for {

@@ -63,7 +63,8 @@ type Pipeline struct {
 	skipped []Owed // what the last error made the server skip
 	status  TxStatus
 	skip    bool // the server skips to the next Sync, which is not sent yet
-	stuck   bool // among what it skipped was an operation that would have ended with ReadyForQuery
+	ours    bool // nothing that the client sent has been skipped yet: what failed was the pooler's
+	stuck   bool // the client's Query or FunctionCall was skipped because of that, which it could not foresee
 	copyIn  bool // the server reads COPY data
 	open    bool // something was sent behind the last Sync: its effects are not committed
 	eaten   bool // the COPY reads a Sync and ignores it, unless it fails before it reads
@@ -84,7 +85,8 @@ func (p *Pipeline) Reset() {
 func (p *Pipeline) Sent(op Op, whose For, tag any) bool {
 	if p.skip {
 		if op != OpSync {
-			p.stuck = p.stuck || op.syncPoint()
+			p.stuck = p.stuck || p.ours && op.syncPoint()
+			p.ours = p.ours && whose == ForPooler
 			return false
 		}
 		p.skip, p.stuck = false, false
@@ -168,8 +170,8 @@ func (p *Pipeline) Settled() bool { return p.head == len(p.queue) && !p.skip && 
 // Doubtful reports that a further ReadyForQuery may or may not come: the server can only be discarded.
 func (p *Pipeline) Doubtful() bool { return p.doubt }
 
-// NeedsSync reports that the server skips to a Sync that the client has no reason to send: a Query or FunctionCall was among what it
-// skipped. The pooler sends that Sync.
+// NeedsSync reports that the server skips to a Sync that the client has no reason to send: what the pooler had sent ahead of its Query or
+// FunctionCall failed. The pooler sends that Sync.
 func (p *Pipeline) NeedsSync() bool { return p.stuck }
 
 // SkipsToSync reports that the server ignores everything up to the next Sync.
@@ -319,14 +321,15 @@ func (p *Pipeline) failed() (Verdict, Owed, bool, error) {
 	}
 	p.doubt = p.doubt || p.eaten
 	p.pop()
-	p.copyIn, p.eaten, p.skip = false, false, true
+	p.copyIn, p.eaten, p.skip, p.ours = false, false, true, of.For == ForPooler
 	for p.head < len(p.queue) {
 		if p.queue[p.head].Op == OpSync && p.queue[p.head].For != ForNobody {
 			p.skip = false
 			break
 		}
 		o := p.pop()
-		p.stuck = p.stuck || o.Op.syncPoint()
+		p.stuck = p.stuck || p.ours && o.Op.syncPoint()
+		p.ours = p.ours && o.For == ForPooler
 		p.skipped = append(p.skipped, o)
 	}
 	if !p.skip {

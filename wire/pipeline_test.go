@@ -98,6 +98,8 @@ func TestPipeline(t *testing.T) {
 		{"BEGIN ahead of a query", ">pB >pE >Q 2 C C Z:T", "settled", "C Z:T"},
 		{"BEGIN fails ahead of a query", ">pB >pE >Q E", "stuck", "E"},
 		{"BEGIN fails ahead of a query, Sync", ">pB >pE >Q E >S Z:I", "idle", "E Z:I"},
+		{"a Query behind the client's own error waits for its Sync", ">B >E >Q 2 E", "skipping", "2 E"},
+		{"a Query behind the client's own error, Sync", ">B >E >Q >P >S >Q 2 E Z:I C Z:I", "idle", "2 E Z:I C Z:I"},
 		{"BEGIN fails ahead of a batch", ">pB >pE >B >E >S E Z:I", "idle", "E Z:I"},
 
 		{"own answer first", ">nP >B >S 2 Z:I", "idle", "own:Parse 2 Z:I"},

@@ -38,7 +38,7 @@ var arrows = []arrow{
 	{"wire", nil},
 	{"wire/auth", []string{"wire"}},
 	{"wire/lex", []string{"wire"}},
-	{"wire/wiretest/...", []string{"wire", "wire/wiretest/..."}},
+	{"wire/wiretest/...", []string{"wire", "wire/lex", "wire/wiretest/..."}},
 	{"bench/postgres", []string{"configs"}},
 	{"bench/...", []string{"bench/...", "configs", "wire/..."}},
 	{"configs", nil},

@@ -18,7 +18,7 @@
 //	let NAME = STRING       names a string; it may go on over lines between backquotes
 //	c1 connect [ssl] [welcome] [NAME=STRING...]
 //	                        opens a connection, asks for TLS where said (it must be refused), sends the startup message with these parameters behind
-//	                        user and database, and waits until the session is ready or over; the welcome shows only where said
+//	                        user and database, which they may change, and waits until the session is ready or over; the welcome shows only where said
 //	c1 > MESSAGE | ...      sends messages in one write, and waits: see below
 //	c1 wait TYPE [COUNT]    waits for COUNT (1) messages of a type, given as its byte
 //	c1 wait eof             waits until the server has closed the connection
@@ -26,6 +26,8 @@
 //	c1 await STRING         runs a query again and again until its only value is true; nothing of this shows
 //	c1 cancel [wrong]       cancels what c1 does, with its own key or a wrong one, and waits until the server has taken notice
 //	c1 close                closes the connection without a word
+//	c1 differs REASON       says that a pooler may answer the next command as the following lines say, and why; see Compare
+//	c1 ~ B ...              a reply that may come through a pooler in place of PostgreSQL's
 //	c1 B ..., c1 EOF        a reply: not read, but written
 //
 // A STRING is a Go string literal, the name of one, STRING*COUNT, or STRING+STRING; as a parameter's value also a bare word.
