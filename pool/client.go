@@ -183,7 +183,7 @@ func (c *Client) process() {
 		before := c.in.len()
 		switch {
 		case c.busy != nil:
-			c.relay()
+			c.relay(c.busy.pipe.Settled() && !c.busy.pipe.Open())
 		case c.body > 0:
 			c.skipBody()
 		case c.skipping:

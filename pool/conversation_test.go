@@ -19,7 +19,7 @@ import (
 )
 
 // conversationPatience bounds one line of a script; nothing in them takes a second.
-const conversationPatience = 2 * time.Second
+const conversationPatience = 8 * time.Second
 
 // TestConversations runs every script of wiretest against PostgreSQL itself and through the pooler, whose answers must be PostgreSQL's.
 func TestConversations(t *testing.T) {
@@ -63,6 +63,8 @@ func conversations(t *testing.T) {
 		{"byte by byte", func(c *config.Config) { c.DefaultPoolSize = 1 }, func(int) int { return 1 }},
 		{"random pieces", func(c *config.Config) { c.DefaultPoolSize = 3 }, randomPieces(t)},
 		{"nothing deferred", func(c *config.Config) { c.DefaultPoolSize, c.DeferBegin, c.DeferParse = 3, false, false }, nil},
+		{"few statements a server", func(c *config.Config) { c.DefaultPoolSize, c.MaxPreparedStatements = 1, 2 }, nil},
+		{"session mode", func(c *config.Config) { c.DefaultPoolSize, c.PoolMode = 5, config.ModeSession }, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var pooler *running

@@ -25,7 +25,7 @@ func (c *Client) dispatch() {
 		c.fail(err)
 		return
 	}
-	c.relay()
+	c.relay(true)
 }
 
 // nextFlight finds the flight at the start of the buffer. ok is false when more has to be read first, or the session has ended.

@@ -238,6 +238,9 @@ func (l *login) welcome(c *Client) error {
 		if reported, refused = c.meet(); refused != nil {
 			fatal := *refused
 			fatal.Severity = "FATAL"
+			if _, err := l.conn.Write(wire.AppendAuthenticationOK(nil)); err != nil { // the login was right, as PostgreSQL would say first
+				return err
+			}
 			return &fatal
 		}
 	}

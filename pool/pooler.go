@@ -42,7 +42,8 @@ type Pooler struct {
 	kill     context.CancelFunc
 	tasks    sync.WaitGroup // goroutines that serve no connection
 	accepted sync.WaitGroup // goroutines that serve one
-	timers   chan struct{}  // closed when no timer may start anything any more
+	ending   sync.Mutex     // held while something is ended from outside; guards over
+	over     bool           // Serve waits for the tasks: none may start from outside any more
 
 	mu        sync.Mutex
 	pools     map[Key]*Pool
@@ -60,7 +61,7 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	life, kill := context.WithCancel(context.Background())
 	p := &Pooler{
 		log: log, auth: auth.New(), statements: stmt.NewTable(), keys: keys{byPID: map[uint32]*Client{}}, began: time.Now(),
-		life: life, kill: kill, timers: make(chan struct{}),
+		life: life, kill: kill,
 		pools: map[Key]*Pool{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
 	}
 	p.settings.Store(conf)
@@ -94,6 +95,9 @@ func (p *Pooler) Serve(listeners ...net.Listener) error {
 	p.accepted.Wait()
 	p.Close()
 	p.closePools()
+	p.ending.Lock()
+	p.over = true
+	p.ending.Unlock()
 	p.kill()
 	p.tasks.Wait()
 	return failed
@@ -267,7 +271,9 @@ func (p *Pooler) after(d time.Duration, f func()) {
 
 // Drain lets transactions end and closes everyone else; no new client comes in. Serve returns when the last has gone.
 func (p *Pooler) Drain() {
-	if p.draining.Swap(true) {
+	p.ending.Lock()
+	defer p.ending.Unlock()
+	if p.over || p.draining.Swap(true) {
 		return
 	}
 	p.mu.Lock()
@@ -295,6 +301,11 @@ func (p *Pooler) Drain() {
 
 // Close ends everything at once.
 func (p *Pooler) Close() {
+	p.ending.Lock()
+	defer p.ending.Unlock()
+	if p.over {
+		return
+	}
 	p.draining.Store(true)
 	p.mu.Lock()
 	listeners, conns := slices.Clone(p.listeners), make([]net.Conn, 0, len(p.conns))

@@ -9,8 +9,8 @@ import (
 // The way of a client's messages to its server. What needs no change is sent from the buffer it was read into; names of statements are exchanged for the
 // server's, and what the server lacks is sent ahead.
 
-// relay passes on all that the client's buffer holds, and then waits for the replies that this asked for.
-func (c *Client) relay() {
+// relay passes on all that the client's buffer holds, and then waits for the replies that this asked for. fresh says that nothing was asked of the server before.
+func (c *Client) relay(fresh bool) {
 	s := c.busy
 	if s.vars != c.vars && s.pipe.Idle() {
 		if err := c.resume(s); err != nil {
@@ -18,7 +18,7 @@ func (c *Client) relay() {
 			return
 		}
 	}
-	s.replies.fresh = s.pipe.Settled() && !s.pipe.Open()
+	s.replies.fresh = fresh
 	for c.busy == s && c.left == "" && c.in.len() > 0 {
 		if c.body > 0 {
 			c.passBody()

@@ -108,12 +108,15 @@ func isLoss(err error) bool {
 	if code := sqlState(err); code != "" {
 		return code == "57P01" || strings.HasPrefix(code, "08")
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
 	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, end) {
 			return true
 		}
 	}
-	return false
+	return pgconn.SafeToRetry(err) // nothing was sent: pgx found its connection closed already
 }
 
 // wantState fails unless an error has one of the SQLSTATEs; one of two
