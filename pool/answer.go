@@ -157,6 +157,9 @@ func (p *plan) parse(body []byte) bool {
 	if !ok || !p.c.pooler.config().DeferParse || !validTail(tail) {
 		return false
 	}
+	if len(name) > 0 && p.c.pooler.config().MaxPreparedStatements == 0 {
+		return false
+	}
 	if len(name) > 0 {
 		if _, taken := p.find(name); taken {
 			return false // the server's error

@@ -39,14 +39,23 @@ func (c *Client) stopAttending() {
 func (a *attendant) run(c *Client) {
 	s := a.server
 	r := &s.replies
-	r.start(c)
+	r.client = c
 	err := s.conn.Serve(func(fd uintptr) bool {
+		if !s.conn.Readable() {
+			return false // without a buffer
+		}
+		if r.boundary() {
+			r.start(c)
+		}
 		for {
 			r.makeRoom()
 			space := r.b[r.to:]
 			n, err := s.conn.TryRead(space)
 			if err != nil {
 				if err == sock.ErrWait { //nolint:errorlint // never wrapped
+					if r.boundary() {
+						r.last().free()
+					}
 					return false
 				}
 				r.err = err

@@ -92,6 +92,11 @@ func (c *Client) meet() ([]vars.Reported, *wire.Error) {
 // resume brings the server, which is idle, to the client's session parameters: in the same write as the client's statement where it is certain to
 // succeed, else before it.
 func (c *Client) resume(s *Server) error {
+	if s.plans != c.pool.plans.Load() {
+		if err := s.current(queryLimit); err != nil {
+			return err
+		}
+	}
 	if s.vars == c.vars {
 		return nil
 	}
@@ -114,6 +119,7 @@ func (c *Client) sendBegin() {
 	s.pipe.Sent(wire.OpBind, wire.ForPooler, nil)
 	s.pipe.Sent(wire.OpExecute, wire.ForPooler, nil)
 	c.out = wire.AppendExecute(wire.AppendBind(c.outgoing(), "", st.Name), "")
+	c.lastKind = lex.Begin
 	c.forgetBegin()
 	c.opened = true
 }
@@ -144,7 +150,9 @@ func (c *Client) afterExchange(s *Server) {
 		if s.pipe.Status() != wire.TxIdle {
 			c.block = blockFailed
 		}
-		c.detach().discard(reasonDoubt)
+		s := c.detach()
+		c.pool.finish(c, s, time.Now())
+		s.discard(reasonDoubt)
 	case c.mode == modeStatement && s.pipe.Settled() && s.pipe.Status() != wire.TxIdle:
 		c.refuseBlock()
 		return
@@ -314,7 +322,11 @@ func (c *Client) settle() {
 	}
 	c.detach()
 	s.cancels.Wait()
-	c.undoAll(s, nil)
+	for _, o := range s.pipe.Owed() {
+		if o.For == wire.ForNobody {
+			dropTag(c, o)
+		}
+	}
 	c.pool.finish(c, s, time.Now())
 	if !partial && !s.suspect.Load() && s.clean(c) {
 		c.pool.release(s, time.Now())
@@ -332,7 +344,14 @@ func (s *Server) clean(c *Client) bool {
 		if s.conn.SetDeadline(time.Now().Add(settleLimit)) != nil {
 			return false
 		}
-		if err := s.drain(); err != nil && !errors.As(err, &errRefused{}) {
+		err := s.drain()
+		if err != nil && !errors.As(err, &errRefused{}) {
+			return false
+		}
+		if err != nil && s.pipe.Settled() && s.pipe.Status() == wire.TxIdle && s.run("DEALLOCATE ALL", settleLimit) != nil {
+			return false // which of the Parses behind the error were skipped is not known
+		}
+		if err != nil && s.pipe.Status() != wire.TxIdle {
 			return false
 		}
 		if s.conn.SetDeadline(noDeadline) != nil {

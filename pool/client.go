@@ -125,6 +125,7 @@ func (c *Client) serve() {
 	c.setState(StateIdle)
 	for c.left == "" {
 		err := c.conn.Serve(c.step)
+		c.stopAttending()
 		switch {
 		case c.left != "":
 		case c.doom.Load() != nil:
@@ -136,7 +137,6 @@ func (c *Client) serve() {
 			c.leave(reasonClientGone)
 		}
 	}
-	c.stopAttending()
 	c.setState(StateClosing)
 	c.settle()
 	c.in.free()
@@ -209,18 +209,21 @@ func (c *Client) rest() {
 	if c.busy == nil {
 		if c.block == blockNone {
 			c.setState(StateIdle)
-			if c.pooler.draining.Load() {
-				c.end(reasonShutdown, errShutdown())
-			}
 		} else {
 			c.setState(StateInTx)
 		}
 	} else {
 		c.setState(StateInTx)
-		c.startAttending()
+	}
+	if c.pooler.draining.Load() && c.block == blockNone && (c.busy == nil || c.busy.pipe.Idle()) {
+		c.end(reasonShutdown, errShutdown())
 	}
 	if c.doom.Load() != nil {
 		c.leaveDoomed()
+		return
+	}
+	if c.busy != nil {
+		c.startAttending()
 	}
 }
 
@@ -270,7 +273,7 @@ func (c *Client) setState(s State) {
 	c.mu.Lock()
 	if s != c.state {
 		c.state, c.since, c.inside = s, now, inside
-		if s == StateIdle {
+		if s == StateIdle || s == StateInTx && !inside {
 			c.inTx = time.Time{}
 		} else if c.inTx.IsZero() && s >= StateActive {
 			c.inTx = now
@@ -327,7 +330,7 @@ func (c *Client) end(reason string, err *wire.Error) {
 // endIfIdle ends the client unless it is in a transaction; then it ends with that.
 func (c *Client) endIfIdle(reason string, err *wire.Error) {
 	c.mu.Lock()
-	idle := c.state == StateIdle || c.state == StateLogin
+	idle := c.state == StateIdle || c.state == StateLogin || c.state == StateInTx && !c.inside
 	c.mu.Unlock()
 	if idle {
 		c.end(reason, err)

@@ -71,8 +71,8 @@ func keepAlive(c *config.Config) net.KeepAliveConfig {
 	return k
 }
 
-// connect opens a server, or takes one back that rests. The error is for clients: it names neither addresses nor passwords.
-func (p *Pool) connect() (*Server, *wire.Error) {
+// connect opens a server, which is fresh then, or takes one back that rests. The error is for clients: it names neither addresses nor passwords.
+func (p *Pool) connect() (s *Server, fresh bool, _ *wire.Error) {
 	ctx := p.pooler.life
 	if limit := p.pooler.config().ServerConnectTimeout; limit > 0 {
 		var cancel context.CancelFunc
@@ -85,40 +85,40 @@ func (p *Pool) connect() (*Server, *wire.Error) {
 	for {
 		lease, err := pg.Acquire(ctx)
 		if err != nil {
-			return nil, p.connectError(err)
+			return nil, false, p.connectError(err)
 		}
-		s, err := p.adoptLease(ctx, lease, generation)
+		s, fresh, err := p.adoptLease(ctx, lease, generation)
 		if err == nil {
-			return s, nil
+			return s, fresh, nil
 		}
 		closing, cancel := context.WithTimeout(context.Background(), closeLimit)
 		_ = lease.Conn().Close(closing)
 		cancel()
 		lease.Release()
 		if !errors.Is(err, errRestedToDeath) {
-			return nil, p.connectError(err)
+			return nil, fresh, p.connectError(err)
 		}
 	}
 }
 
 var errRestedToDeath = errors.New("a resting server has ended")
 
-// adoptLease gives the Server of a connection that pgxpool leases: the same each time.
-func (p *Pool) adoptLease(ctx context.Context, lease *pgxpool.Conn, generation int) (*Server, error) {
+// adoptLease gives the Server of a connection that pgxpool leases: the same each time. fresh says that forget will be told of its end, and was not before.
+func (p *Pool) adoptLease(ctx context.Context, lease *pgxpool.Conn, generation int) (_ *Server, fresh bool, _ error) {
 	pg := lease.Conn().PgConn()
 	if s, ok := pg.CustomData()[customKey].(*Server); ok {
 		if !s.alive() {
-			return nil, errRestedToDeath
+			return nil, false, errRestedToDeath
 		}
 		s.lease = lease
-		return s, nil
+		return s, false, nil
 	}
 	if err := pg.SyncConn(ctx); err != nil {
-		return nil, fmt.Errorf("take over a new connection: %w", err)
+		return nil, false, fmt.Errorf("take over a new connection: %w", err)
 	}
 	nc, ok := pg.Conn().(*loginConn)
 	if !ok || !nc.done {
-		return nil, errors.New("take over a new connection: its login was not heard")
+		return nil, false, errors.New("take over a new connection: its login was not heard")
 	}
 	s := newServer(p, generation, nc, pg.PID(), pg.SecretKey())
 	s.lease = lease
@@ -133,11 +133,11 @@ func (p *Pool) adoptLease(ctx context.Context, lease *pgxpool.Conn, generation i
 		if err := s.run(q, queryLimit); err != nil {
 			p.pooler.log.Warn().Err(err).Str("database", p.key.Database).Msg("connect_query failed")
 			if refused := (errRefused{}); !errors.As(err, &refused) {
-				return nil, err
+				return nil, true, err
 			}
 		}
 	}
-	return s, nil
+	return s, true, nil
 }
 
 // forget is told by pgxpool before it closes a connection.
@@ -146,6 +146,7 @@ func (p *Pool) forget(conn *pgx.Conn) {
 		p.mu.Lock()
 		delete(p.servers, s)
 		p.mu.Unlock()
+		p.pooler.shares.give(p.key)
 	}
 }
 

@@ -64,7 +64,6 @@ func conversations(t *testing.T) {
 		{"random pieces", func(c *config.Config) { c.DefaultPoolSize = 3 }, randomPieces(t)},
 		{"nothing deferred", func(c *config.Config) { c.DefaultPoolSize, c.DeferBegin, c.DeferParse = 3, false, false }, nil},
 		{"few statements a server", func(c *config.Config) { c.DefaultPoolSize, c.MaxPreparedStatements = 1, 2 }, nil},
-		{"session mode", func(c *config.Config) { c.DefaultPoolSize, c.PoolMode = 5, config.ModeSession }, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var pooler *running

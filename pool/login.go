@@ -35,6 +35,9 @@ func (p *Pooler) accept(nc net.Conn) {
 	if t := l.conf.ClientLoginTimeout; t > 0 {
 		_ = nc.SetDeadline(l.began.Add(t))
 	}
+	if p.draining.Load() { // it was accepted while the others were told
+		return
+	}
 	err := l.run()
 	var refused *wire.Error
 	switch {

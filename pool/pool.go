@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -32,8 +33,10 @@ type Pool struct {
 	key    Key
 	pooler *Pooler
 	space  *vars.Space
+	plans  atomic.Uint64 // grows when a server refused a prepared statement after a DDL
 
 	mu         sync.Mutex
+	touched    time.Time // when a client last asked for the pool
 	pg         *pgxpool.Pool
 	password   config.Secret
 	generation int // of pg: a reload may replace it
@@ -56,6 +59,23 @@ type Pool struct {
 type limits struct{ maxStatements int }
 
 func (p *Pool) limits() limits { return limits{p.pooler.config().MaxPreparedStatements} }
+
+func (p *Pool) touch() {
+	p.mu.Lock()
+	p.touched = time.Now()
+	p.mu.Unlock()
+}
+
+// unused tells whether nobody has had anything of the pool for long, and closes it then.
+func (p *Pool) unused(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.totals.Clients > 0 {
+		p.touched = now
+	}
+	p.closed = p.closed || p.queue.len+p.busy+p.opening+len(p.servers) == 0 && now.Sub(p.touched) > forgetAfter
+	return p.closed
+}
 
 // settings gives the effective settings, which a reload changes.
 func (p *Pool) settings() config.Pool {
@@ -90,7 +110,13 @@ func (p *Pool) acquire(c *Client) (*Server, *wire.Error) {
 	p.open(now)
 	p.mu.Unlock()
 	c.setState(StateWaiting)
+	if d := c.doom.Load(); d != nil { // it may have looked before we were waiting
+		p.withdraw(w, d.err)
+	}
 	g := <-w.granted
+	if g.server == nil && g.err == nil {
+		g.err = errShutdown() // withdrawn without a word: the client has gone
+	}
 	return g.server, g.err
 }
 
@@ -173,6 +199,9 @@ func (p *Pool) open(now time.Time) {
 	}
 	want := max(p.queue.len, p.conf.MinSize-p.busy-len(p.free)-p.opening)
 	for p.opening < min(most, want) && p.busy+len(p.free)+p.opening < limit && p.outage.due(now) {
+		if !p.pooler.shares.take(p.key, p.conf) {
+			break // the clock tries again
+		}
 		p.opening++
 		p.pooler.tasks.Go(p.openOne)
 	}
@@ -180,7 +209,10 @@ func (p *Pool) open(now time.Time) {
 
 // openOne opens one server, or takes back one that rests, and gives it to the client that has waited longest.
 func (p *Pool) openOne() {
-	s, err := p.connect()
+	s, fresh, err := p.connect()
+	if !fresh {
+		p.pooler.shares.give(p.key)
+	}
 	now := time.Now()
 	p.mu.Lock()
 	p.opening--

@@ -30,6 +30,7 @@ type Pooler struct {
 	auth       *auth.Authenticator
 	statements *stmt.Table
 	keys       keys
+	shares     shares
 	ids        atomic.Uint64
 	began      time.Time
 	console    Console
@@ -38,12 +39,13 @@ type Pooler struct {
 	users    atomic.Pointer[config.Userlist]
 	draining atomic.Bool
 
-	life     context.Context // ends when everything must
-	kill     context.CancelFunc
-	tasks    sync.WaitGroup // goroutines that serve no connection
-	accepted sync.WaitGroup // goroutines that serve one
-	ending   sync.Mutex     // held while something is ended from outside; guards over
-	over     bool           // Serve waits for the tasks: none may start from outside any more
+	life      context.Context // ends when everything must
+	kill      context.CancelFunc
+	tasks     sync.WaitGroup // goroutines that serve no connection
+	accepted  sync.WaitGroup // goroutines that serve one
+	reloading sync.Mutex
+	ending    sync.Mutex // held while something is ended from outside; guards over
+	over      bool       // Serve waits for the tasks: none may start from outside any more
 
 	mu        sync.Mutex
 	pools     map[Key]*Pool
@@ -60,7 +62,7 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	}
 	life, kill := context.WithCancel(context.Background())
 	p := &Pooler{
-		log: log, auth: auth.New(), statements: stmt.NewTable(), keys: keys{byPID: map[uint32]*Client{}}, began: time.Now(),
+		log: log, auth: auth.New(), statements: stmt.NewTable(), keys: keys{byPID: map[uint32]*Client{}}, shares: shares{database: map[string]int{}, user: map[string]int{}}, began: time.Now(),
 		life: life, kill: kill,
 		pools: map[Key]*Pool{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
 	}
@@ -94,11 +96,16 @@ func (p *Pooler) Serve(listeners ...net.Listener) error {
 	}
 	p.accepted.Wait()
 	p.Close()
-	p.closePools()
 	p.ending.Lock()
 	p.over = true
 	p.ending.Unlock()
-	p.kill()
+	for _, pool := range p.allPools() {
+		pool.closeAll(errShutdown())
+	}
+	p.kill() // connections that are being opened end too
+	for _, pool := range p.allPools() {
+		pool.pg.Close()
+	}
 	p.tasks.Wait()
 	return failed
 }
@@ -189,9 +196,10 @@ func (p *Pooler) pool(database, user string) (*Pool, *wire.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if pool, ok := p.pools[key]; ok {
+		pool.touch()
 		return pool, nil
 	}
-	pool := &Pool{key: key, pooler: p, space: vars.NewSpace(), conf: conf, servers: map[*Server]struct{}{}}
+	pool := &Pool{key: key, pooler: p, space: vars.NewSpace(), conf: conf, servers: map[*Server]struct{}{}, touched: time.Now()}
 	pool.password = p.password(conf)
 	pg, err := pool.newPgxpool(conf, pool.password)
 	if err != nil {
@@ -229,9 +237,27 @@ func (p *Pooler) tendAll() {
 				pool.tend(now)
 				pool.roll(now, conf.StatsPeriod, conf.LogStats)
 			}
+			if n%256 == 0 {
+				p.forgetPools(now)
+			}
 			for _, c := range p.allClients() {
 				c.tend(now, conf, n%16 == int(c.id%16))
 			}
+		}
+	}
+}
+
+// forgetAfter is how long a pool without clients and servers is kept.
+const forgetAfter = time.Hour
+
+// forgetPools drops the pools that nobody has asked for in a long time: clients may ask for any number of databases.
+func (p *Pooler) forgetPools(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, pool := range p.pools {
+		if pool.unused(now) {
+			delete(p.pools, key)
+			p.tasks.Go(pool.pg.Close)
 		}
 	}
 }
@@ -324,11 +350,4 @@ func (p *Pooler) Close() {
 			_ = nc.Close()
 		}
 	})
-}
-
-func (p *Pooler) closePools() {
-	for _, pool := range p.allPools() {
-		pool.closeAll(errShutdown())
-		pool.pg.Close()
-	}
 }

@@ -69,8 +69,11 @@ func (c *Client) inFailedBlock() {
 		c.lost = nil
 		return
 	}
-	c.reply = wire.Errorf(wire.CodeInFailedTransaction,
-		"current transaction is aborted, commands ignored until end of transaction block").Append(c.reply)
+	c.reply = errFailedBlock().Append(c.reply)
+}
+
+func errFailedBlock() *wire.Error {
+	return wire.Errorf(wire.CodeInFailedTransaction, "current transaction is aborted, commands ignored until end of transaction block")
 }
 
 func (c *Client) endFailedBlock() {
@@ -82,11 +85,11 @@ func (c *Client) endFailedBlock() {
 func ends(kind lex.Kind) bool { return kind == lex.Commit || kind == lex.Rollback }
 
 func (c *Client) refuseQuery(body []byte) {
-	sql, _, _ := wire.CString(body)
+	sql, _, ok := wire.CString(body)
 	switch kind := lex.Classify(sql); {
-	case ends(kind):
+	case ok && ends(kind):
 		c.endFailedBlock()
-	case kind == lex.Empty:
+	case ok && kind == lex.Empty:
 		c.reply = wire.AppendEmpty(c.reply, wire.ServerEmptyQueryResponse)
 	default:
 		c.inFailedBlock()

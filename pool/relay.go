@@ -12,7 +12,7 @@ import (
 // relay passes on all that the client's buffer holds, and then waits for the replies that this asked for. fresh says that nothing was asked of the server before.
 func (c *Client) relay(fresh bool) {
 	s := c.busy
-	if s.vars != c.vars && s.pipe.Idle() {
+	if (s.vars != c.vars || s.plans != c.pool.plans.Load()) && s.pipe.Idle() {
 		if err := c.resume(s); err != nil {
 			c.serverFailed(err)
 			return
@@ -179,8 +179,10 @@ func (c *Client) relayPart(typ byte, size int) bool {
 
 // lateQuery is query for a text that does not fit into memory: what it does is seen from its tags.
 func (c *Client) lateQuery() {
-	c.unnamed.exists = false
-	c.busy.unnamed = unnamed{}
+	if !c.busy.pipe.SkipsToSync() {
+		c.unnamed.exists = false
+		c.busy.unnamed = unnamed{}
+	}
 	c.tally.queries++
 	c.lastKind = lex.Other
 	c.late = lateOp{set: true, op: wire.OpQuery}
@@ -189,10 +191,11 @@ func (c *Client) lateQuery() {
 // query records a simple Query; it takes the unnamed statement away, the client's and whoever's the server had.
 func (c *Client) query(kind lex.Kind, sql []byte) {
 	s := c.busy
-	c.unnamed.exists = false
-	s.unnamed = unnamed{}
 	c.tally.queries++
-	s.pipe.Sent(wire.OpQuery, wire.ForClient, c.effectOf(kind, sql))
+	if s.pipe.Sent(wire.OpQuery, wire.ForClient, c.effectOf(kind, sql)) {
+		c.unnamed.exists = false
+		s.unnamed = unnamed{}
+	}
 }
 
 func (c *Client) relayQuery(body []byte, size int) bool {
@@ -204,15 +207,30 @@ func (c *Client) relayQuery(body []byte, size int) bool {
 	switch {
 	case c.mode == modeStatement && kind == lex.Begin:
 		return c.refuseBlock()
-	case kind == lex.Deallocate && c.busy.pipe.Settled() && !c.busy.pipe.Open() && len(c.span) == 0 && len(c.out) == 0 && c.busy.pipe.Status() != wire.TxFailed && c.deallocate(sql):
+	case kind == lex.Deallocate && !c.busy.pipe.Open() && !c.busy.pipe.SkipsToSync() && c.fakeDeallocate(sql):
 		c.in.r += size
-		c.unnamed.exists = false
-		c.reply = wire.AppendCommandComplete(c.reply, "DEALLOCATE")
-		c.reply = wire.AppendReadyForQuery(c.reply, c.busy.pipe.Status())
 		return true
 	}
 	c.query(kind, sql)
 	c.pass(size)
+	return true
+}
+
+// fakeDeallocate takes a name away that the client gave to a statement by Parse: the answer is ours, in its turn.
+func (c *Client) fakeDeallocate(sql []byte) bool {
+	name, ok := lex.Name(sql)
+	if !ok {
+		return false
+	}
+	st, ok := c.names.Get([]byte(name))
+	if !ok {
+		return false
+	}
+	c.pooler.statements.Keep(st)
+	c.names.Delete(name)
+	c.unnamed.exists = false
+	c.namesInDoubt = true
+	c.busy.pipe.Sent(wire.OpQuery, wire.ForNobody, &nameChange{name, st})
 	return true
 }
 
@@ -231,9 +249,10 @@ func (c *Client) relayParse(body []byte, size int) bool {
 	s := c.busy
 	c.tally.parses++
 	if len(name) == 0 {
-		c.unnamed.set(tail)
-		s.unnamed = unnamed{c.id, c.unnamed.serial}
-		s.pipe.Sent(wire.OpParse, wire.ForClient, &c.unnamed)
+		if s.pipe.Sent(wire.OpParse, wire.ForClient, &c.unnamed) {
+			c.unnamed.set(tail)
+			s.unnamed = unnamed{c.id, c.unnamed.serial}
+		}
 		c.pass(size)
 		return true
 	}
@@ -264,16 +283,15 @@ func (c *Client) relayParse(body []byte, size int) bool {
 	}
 	if s.stmts.Has(st) { // in a failed transaction the server decides which texts it takes; Close it always takes
 		s.stmts.Remove(st)
-		s.pipe.Sent(wire.OpClose, wire.ForPooler, &nameChange{statement: st})
-		c.out = wire.AppendClose(c.outgoing(), 'S', st.Name)
+		c.closeStatement(st)
 	}
 	c.namesInDoubt = true
+	if !s.pipe.SkipsToSync() {
+		c.addStatement(st)
+	}
 	if s.pipe.Sent(wire.OpParse, wire.ForClient, op) {
 		c.pooler.statements.Keep(st)
 		c.names.Put(op.name, st)
-		if !s.stmts.Has(st) {
-			s.stmts.Add(st)
-		}
 	}
 	c.out = wire.AppendParse(c.outgoing(), st.Name, tail)
 	c.in.r += size
@@ -318,7 +336,11 @@ func (c *Client) bindNames(body []byte, size int) bool {
 	if c.mode == modeStatement && c.bound == lex.Begin {
 		return c.refuseBlock()
 	}
-	s.pipe.Sent(wire.OpBind, wire.ForClient, nil)
+	if st != nil {
+		s.pipe.Sent(wire.OpBind, wire.ForClient, st)
+	} else {
+		s.pipe.Sent(wire.OpBind, wire.ForClient, nil)
+	}
 	have := min(size, c.in.len())
 	if st == nil {
 		c.pass(have)
@@ -358,15 +380,25 @@ func (c *Client) needs(name []byte) *stmt.Statement {
 // prepare sends a Parse ahead, whose answer the client does not see unless it is an error.
 func (c *Client) prepare(st *stmt.Statement) {
 	s := c.busy
-	out := c.outgoing()
-	s.stmts.Add(st)
-	if old, ok := s.stmts.Evict(); ok {
-		s.pipe.Sent(wire.OpClose, wire.ForPooler, &nameChange{statement: old})
-		out = wire.AppendClose(out, 'S', old.Name)
-	}
+	c.addStatement(st)
 	c.tally.serverParses++
 	s.pipe.Sent(wire.OpParse, wire.ForPooler, &nameChange{statement: st})
-	c.out = wire.AppendParse(out, st.Name, st.Tail)
+	c.out = wire.AppendParse(c.outgoing(), st.Name, st.Tail)
+}
+
+// addStatement notes that the server is about to prepare st, and makes room for it there: what was not used for longest is closed.
+func (c *Client) addStatement(st *stmt.Statement) {
+	s := c.busy
+	s.stmts.Add(st)
+	for old, ok := s.stmts.Evict(); ok; old, ok = s.stmts.Evict() {
+		c.closeStatement(old)
+	}
+}
+
+// closeStatement tells the server to forget a statement, without the client's noticing.
+func (c *Client) closeStatement(st *stmt.Statement) {
+	c.busy.pipe.Sent(wire.OpClose, wire.ForPooler, &nameChange{statement: st})
+	c.out = wire.AppendClose(c.outgoing(), 'S', st.Name)
 }
 
 // needsUnnamed makes the server's unnamed statement the client's: it may be another client's, or gone.
@@ -440,11 +472,10 @@ func (c *Client) relayClose(body []byte, size int) bool {
 			return true
 		}
 	}
-	if body[0] == 'S' && len(name) == 0 {
+	if s.pipe.Sent(wire.OpClose, wire.ForClient, nil) && body[0] == 'S' && len(name) == 0 {
 		c.unnamed.exists = false
 		s.unnamed = unnamed{}
 	}
-	s.pipe.Sent(wire.OpClose, wire.ForClient, nil)
 	c.pass(size)
 	return true
 }

@@ -9,6 +9,8 @@ import (
 // Reload makes conf, which has been checked, the settings, as far as they can change while clients are served; what cannot is logged and stays as it is until a restart.
 // On an error nothing has changed.
 func (p *Pooler) Reload(conf *config.Config) error {
+	p.reloading.Lock()
+	defer p.reloading.Unlock()
 	users, err := conf.Secrets()
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
@@ -29,7 +31,7 @@ func (p *Pooler) Reload(conf *config.Config) error {
 			p.log.Warn().Str("database", pool.key.Database).Msg("database is gone from the settings: its clients stay, new ones are refused")
 			continue
 		}
-		if err := pool.resettle(now, p.password(now)); err != nil {
+		if err := pool.resettle(now, p.password(now), sameServers(old, conf)); err != nil {
 			return err
 		}
 	}
@@ -39,11 +41,14 @@ func (p *Pooler) Reload(conf *config.Config) error {
 
 // resettle gives the pool new settings. Connections that would be made otherwise now are drained into a new pgxpool: each one that is in use is closed
 // when its transaction ends.
-func (p *Pool) resettle(conf config.Pool, password config.Secret) error {
-	old := p.settings()
-	if poolEqual(old, conf) && p.password.Equal(password) {
+func (p *Pool) resettle(conf config.Pool, password config.Secret, same bool) error {
+	p.mu.Lock()
+	if same && poolEqual(p.conf, conf) && p.password.Equal(password) {
+		p.conf = conf
+		p.mu.Unlock()
 		return nil
 	}
+	p.mu.Unlock()
 	pg, err := p.newPgxpool(conf, password)
 	if err != nil {
 		return err
@@ -67,8 +72,16 @@ func poolEqual(a, b config.Pool) bool {
 	return fmt.Sprintf("%+v", flat(a)) == fmt.Sprintf("%+v", flat(b))
 }
 
+// sameServers tells whether the global settings make the same connections as before.
+func sameServers(a, b *config.Config) bool {
+	return a.ServerIdleTimeout == b.ServerIdleTimeout && a.ServerConnectTimeout == b.ServerConnectTimeout && a.MaxPreparedStatements == b.MaxPreparedStatements &&
+		keepAlive(a) == keepAlive(b)
+}
+
 // flat leaves out what is compared elsewhere, or says nothing about connections.
 func flat(c config.Pool) config.Pool {
+	c.QueryTimeout, c.IdleTransactionTimeout, c.TransactionTimeout, c.ClientIdleTimeout = 0, 0, 0, 0
+	c.Mode, c.MinSize, c.ReserveTimeout, c.MaxDBConnections, c.MaxUserConnections = 0, 0, 0, 0, 0
 	c.Database.Password, c.Database.Origin = config.Secret{}, config.Origin{}
 	c.Database.PoolSize, c.Database.MinPoolSize, c.Database.ReservePoolSize, c.Database.PoolMode = nil, nil, nil, nil
 	c.Database.MaxDBConnections, c.Database.ServerLifetime = nil, nil

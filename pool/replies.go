@@ -35,6 +35,7 @@ type replies struct {
 	clientErr    error       // why the client can be written to no longer
 	fresh        bool        // nothing was asked of the server before what is sent now
 	parted       bool        // a part of a message has been sent to the client
+	own          []byte      // an answer of the pooler's, while it is put in
 	instead      *wire.Error // takes the place of the server's error
 	failed       bool        // there was an error since the last ReadyForQuery
 	rolledBack   bool        // the last CommandComplete was ROLLBACK
@@ -82,7 +83,9 @@ func (c *Client) exchange() {
 	if c.asked.IsZero() {
 		c.asked = time.Now()
 	}
-	r.prepend(&c.reply)
+	if r.prepend(&c.reply); len(c.reply) > 0 {
+		c.flushReply()
+	}
 	c.tally.received += uint64(len(data))
 	r.unsent = data
 	r.run(s)
@@ -153,24 +156,31 @@ func (c *Client) sendSync() {
 // sayFakes answers what the pooler answers by itself, as far as its turn has come.
 func (c *Client) sayFakes(s *Server) {
 	for o, ok := s.pipe.Turn(); ok; o, ok = s.pipe.Turn() {
-		c.reply = appendFake(c.reply, o.Op)
+		c.reply = appendFake(c.reply, o.Op, s.pipe.Status())
 		dropTag(c, o)
 	}
 }
 
-func appendFake(dst []byte, op wire.Op) []byte {
+func appendFake(dst []byte, op wire.Op, status wire.TxStatus) []byte {
 	switch op {
 	case wire.OpParse:
 		return wire.AppendEmpty(dst, wire.ServerParseComplete)
 	case wire.OpClose:
 		return wire.AppendEmpty(dst, wire.ServerCloseComplete)
+	case wire.OpQuery:
+		if status == wire.TxFailed {
+			dst = errFailedBlock().Append(dst)
+		} else {
+			dst = wire.AppendCommandComplete(dst, "DEALLOCATE")
+		}
+		return wire.AppendReadyForQuery(dst, status)
 	}
 	panic(fmt.Sprintf("no answer of our own to %v", op))
 }
 
 // dropTag gives back what a faked operation held to be undone.
 func dropTag(c *Client, o wire.Owed) {
-	if n, ok := o.Tag.(*nameChange); ok && o.Op == wire.OpClose && n.statement != nil {
+	if n, ok := o.Tag.(*nameChange); ok && o.Op != wire.OpParse && n.statement != nil {
 		c.pooler.statements.Drop(n.statement)
 	}
 }
@@ -310,8 +320,8 @@ func (r *replies) take(n int, dropped bool) {
 func (s *Server) fakes() {
 	r := &s.replies
 	for o, ok := s.pipe.Turn(); ok; o, ok = s.pipe.Turn() {
-		var own [wire.HeaderLen]byte
-		r.put(appendFake(own[:0], o.Op))
+		r.own = appendFake(r.own[:0], o.Op, s.pipe.Status())
+		r.put(r.own)
 		dropTag(r.client, o)
 	}
 }

@@ -37,6 +37,7 @@ type Server struct {
 	reported []vars.Reported // as its last ParameterStatus messages said
 	changed  bool            // reported has changed since it was last compared
 	unnamed  unnamed         // whose unnamed statement it holds
+	plans    uint64          // the pool's when its statements were last thrown away
 	tainted  string          // session state that nobody may inherit: reset before the next client
 
 	replies replies            // the replies being relayed
@@ -60,6 +61,7 @@ type unnamed struct {
 func newServer(p *Pool, generation int, nc *loginConn, pid uint32, secret []byte) *Server {
 	s := &Server{
 		id: p.pooler.ids.Add(1), pool: p, conn: sock.New(nc.Conn), pid: pid, secret: secret, created: time.Now(), generation: generation,
+		plans: p.plans.Load(),
 		stmts: p.pooler.statements.NewServer(p.limits().maxStatements), vars: p.space.Empty(), reported: nc.reported,
 	}
 	s.pipe.Reset()
@@ -197,6 +199,19 @@ func (s *Server) resetBy(tag string) {
 	case "DEALLOCATE ALL\x00":
 		s.stmts.Clear()
 	}
+}
+
+// current brings an idle server up to date: a statement that was prepared before a DDL may be of no use after it.
+func (s *Server) current(limit time.Duration) error {
+	plans := s.pool.plans.Load()
+	if s.plans == plans {
+		return nil
+	}
+	s.plans = plans
+	if s.stmts.Len() == 0 {
+		return nil
+	}
+	return s.run("DEALLOCATE ALL", limit)
 }
 
 // adopt brings an idle server to a Set, and waits until it has it.

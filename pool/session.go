@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 
+	"poolerd/pool/stmt"
 	"poolerd/pool/vars"
 	"poolerd/wire"
 	"poolerd/wire/lex"
@@ -62,7 +63,7 @@ func (c *Client) completed(s *Server, tag []byte, of wire.Owed) {
 		c.discarded(s)
 	case "DEALLOCATE ALL\x00":
 		c.names.Clear()
-		s.stmts.Clear()
+		s.resetBy(string(tag))
 	case "LISTEN\x00":
 		c.pinNext = "LISTEN"
 	case "PREPARE\x00", "LOAD\x00": // which ROLLBACK does not undo
@@ -84,9 +85,7 @@ func (c *Client) keepServer(why string) {
 func (c *Client) discarded(s *Server) {
 	c.names.Clear()
 	c.unnamed.exists = false
-	s.stmts.Clear()
-	s.unnamed = unnamed{}
-	s.vars, s.tainted = c.pool.space.Empty(), ""
+	s.resetBy("DISCARD ALL\x00")
 	c.vars, c.sets = c.base, nil
 	c.mu.Lock()
 	c.pin = ""
@@ -122,20 +121,19 @@ func (c *Client) committed(s *Server, yes bool) {
 
 // apply makes settings that the server has carried out the client's.
 func (c *Client) apply(s *Server, settings []lex.Setting) {
-	c.vars = c.with(settings)
-	s.vars = c.vars
-	c.vars.Learn(s.reported)
+	c.vars = with(c.vars, settings, c.base)
+	s.vars = with(s.vars, settings, c.pool.space.Empty()) // which knows nothing of the client's startup packet
+	s.vars.Learn(s.reported)
 	s.changed = false
 }
 
-// with gives the client's Set after settings.
-func (c *Client) with(settings []lex.Setting) *vars.Set {
-	set := c.vars
+// with gives a Set after settings. RESET leads back to base.
+func with(set *vars.Set, settings []lex.Setting, base *vars.Set) *vars.Set {
 	for _, one := range settings {
 		switch {
 		case one.Local:
 		case one.Default:
-			set = set.Without(one.Name, c.base)
+			set = set.Without(one.Name, base)
 		default:
 			set = set.With(vars.Item{Name: one.Name, Value: one.Value, Raw: true})
 		}
@@ -149,7 +147,7 @@ func (c *Client) answerSettings(sql []byte) bool {
 	if !ok || slices.ContainsFunc(settings, func(s lex.Setting) bool { return s.Local }) {
 		return false
 	}
-	set := c.with(settings)
+	set := with(c.vars, settings, c.base)
 	now, ok := set.Reported()
 	if !ok {
 		return false
@@ -220,11 +218,24 @@ func (c *Client) failedAt(s *Server, of wire.Owed, body []byte, done bool) (drop
 		r.instead = wire.Errorf(wire.CodeInternalError, "the server's prepared statements are not those that the pooler knows of: the server is closed, try again")
 		return true, nil
 	}
+	if st, ok := of.Tag.(*stmt.Statement); ok && done {
+		s.doubtStatement(st, wire.Code(wire.ErrorCode(body)))
+	}
 	if e, ok := of.Tag.(*wire.Error); ok && done {
 		r.instead = e
 		return true, nil
 	}
 	return false, nil
+}
+
+// doubtStatement: a Bind failed because of the prepared statement itself. It is prepared again before its next use.
+func (s *Server) doubtStatement(st *stmt.Statement, code wire.Code) {
+	switch code {
+	case wire.CodeFeatureNotSupported: // "cached plan must not change result type": after a DDL no server's statements are to be trusted
+		s.pool.plans.Add(1)
+	case wire.CodeUndefinedPreparedStatement:
+		s.stmts.Remove(st)
+	}
 }
 
 // undo: the server has not carried out o.

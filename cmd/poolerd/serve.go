@@ -112,6 +112,9 @@ func reloadInto(pooler *pool.Pooler, s settings, log zerolog.Logger) error {
 	if s.Demo {
 		conf.Databases = s.Config.Databases
 		conf.Upstream = s.Config.Upstream
+		if len(conf.AdminUsers) == 0 {
+			conf.AdminUsers = s.Config.AdminUsers
+		}
 	}
 	return pooler.Reload(conf)
 }
@@ -125,6 +128,9 @@ func startDemo(ctx context.Context, s *settings, log zerolog.Logger) (*postgres.
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(s.Config.AdminUsers) == 0 {
+		s.Config.AdminUsers = []string{"authenticator", "postgres"}
 	}
 	url := cluster.URL("authenticator", "fountain")
 	if err := config.ApplyUpstream(s.Config, url, config.Origin{Flag: "--demo"}); err != nil {
