@@ -52,6 +52,7 @@ func (c *Client) checkout() *wire.Error {
 	}
 	c.attach(s)
 	s.stmts.Checkout()
+	c.evict()
 	if err := c.resume(s); err != nil {
 		s := c.detach()
 		refused := errRefused{}
@@ -235,7 +236,7 @@ func (c *Client) serverLost(s *Server) {
 	}
 	c.sets, c.opened = c.sets[:0], false
 	said := skips
-	if !keeps && !midMessage {
+	if !keeps && !midMessage && c.doom.Load() == nil {
 		for _, o := range owed {
 			if o.For == wire.ForPooler {
 				continue

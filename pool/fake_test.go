@@ -44,7 +44,12 @@ type fakeSession struct {
 
 func startFake(t *testing.T) *fakeServer {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return startFakeAt(t, "127.0.0.1:0")
+}
+
+func startFakeAt(t *testing.T, address string) *fakeServer {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,6 +212,9 @@ func (s *fakeSession) fail(code wire.Code) {
 // run answers with the statement's first word as the tag.
 func (s *fakeSession) run(sql string) {
 	tag, _, _ := strings.Cut(sql, " ")
+	if tag == "DISCARD" {
+		tag = sql
+	}
 	switch tag {
 	case "BEGIN":
 		s.status = wire.TxActive

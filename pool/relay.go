@@ -388,9 +388,13 @@ func (c *Client) prepare(st *stmt.Statement) {
 
 // addStatement notes that the server is about to prepare st, and makes room for it there: what was not used for longest is closed.
 func (c *Client) addStatement(st *stmt.Statement) {
-	s := c.busy
-	s.stmts.Add(st)
-	for old, ok := s.stmts.Evict(); ok; old, ok = s.stmts.Evict() {
+	c.busy.stmts.Add(st)
+	c.evict()
+}
+
+// evict closes what the server has beyond the limit, as far as this use of it has no need of it.
+func (c *Client) evict() {
+	for old, ok := c.busy.stmts.Evict(); ok; old, ok = c.busy.stmts.Evict() {
 		c.closeStatement(old)
 	}
 }

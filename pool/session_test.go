@@ -1,0 +1,394 @@
+package pool
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"poolerd/pool/config"
+	"poolerd/wire"
+)
+
+// within waits for a condition, 5 s at most.
+func within(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within 5 s: %s", what)
+		}
+	}
+}
+
+// closed waits for the end of the connection, and gives what came before.
+func (c *testClient) closed() string {
+	c.t.Helper()
+	var b strings.Builder
+	_ = c.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	for {
+		typ, body, err := wire.ReadMessage(c.conn, 1<<20)
+		if err != nil {
+			if strings.Contains(err.Error(), "timeout") {
+				c.t.Fatalf("still open after 5 s; got %s", b.String())
+			}
+			return b.String()
+		}
+		b.WriteByte(typ)
+		if typ == wire.ServerErrorResponse {
+			b.WriteString("(" + string(wire.ErrorCode(body)) + ")")
+		}
+	}
+}
+
+// TestUnnamedIsNotInherited: a Parse that the server skips leaves nothing behind, neither this client's statement nor another's.
+func TestUnnamedIsNotInherited(t *testing.T) {
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.DefaultPoolSize = 1 })
+	a, b := logIn(t, addr), logIn(t, addr)
+	b.send(unprepared("UPDATE b"))
+	b.replies(1)
+	bind := wire.AppendEmpty(wire.AppendExecute(wire.AppendBind(nil, "", ""), ""), wire.ClientSync)
+
+	a.send(wire.AppendEmpty(wire.AppendBind(nil, "", "nothing"), wire.ClientFlush))
+	if typ, _ := a.message(); typ != wire.ServerErrorResponse {
+		t.Fatalf("a Bind of nothing: %c", typ)
+	}
+	a.send(wire.AppendEmpty(wire.AppendParse(nil, "", wire.ParseTail("SELECT a")), wire.ClientSync))
+	if got := a.replies(1); got != "ZI" {
+		t.Fatalf("a Parse that is skipped: %s", got)
+	}
+	a.send(bind)
+	if got := a.replies(1); got != "E(26000)ZI" {
+		t.Errorf("an unnamed statement that was never parsed: %s", got)
+	}
+	b.send(bind)
+	if got := b.replies(1); got != "2CZI" {
+		t.Errorf("the other client's unnamed statement: %s", got)
+	}
+}
+
+// TestRepliesStayInOrder: answers of the pooler's own that fill more than the room before the server's go first all the same.
+func TestRepliesStayInOrder(t *testing.T) {
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), nil)
+	c := logIn(t, addr)
+	var b []byte
+	for range 300 {
+		b = wire.AppendEmpty(b, wire.ClientSync)
+	}
+	b = wire.AppendQuery(b, "SELECT '"+strings.Repeat("x", 100_000)+"'")
+	c.send(b)
+	if got, want := c.replies(301), strings.Repeat("ZI", 300)+"CZI"; got != want {
+		t.Errorf("got %.80s...%s", got, got[len(got)-20:])
+	}
+}
+
+// TestLimitOfStatementsInTransactions: what one transaction needs stays until its end, and is thrown away when the server is used next.
+func TestLimitOfStatementsInTransactions(t *testing.T) {
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.DefaultPoolSize, c.MaxPreparedStatements = 1, 5 })
+	c := logIn(t, addr)
+	c.query("BEGIN")
+	c.query("SELECT 1")
+	for i := range 60 {
+		c.send(parse(fmt.Sprint(i), fmt.Sprint("SELECT ", i)))
+		if got := c.replies(1); got != "1ZT" {
+			t.Fatal(got)
+		}
+	}
+	c.query("COMMIT")
+	for i := range 10 {
+		c.send(prepared(fmt.Sprint(i)))
+		if got := c.replies(1); got != "2nCZI" {
+			t.Fatal(got)
+		}
+	}
+	c.query("SELECT 1")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := len(f.sessions[0].texts); n > 6 {
+		t.Errorf("%d statements on the server, limit 5", n)
+	}
+}
+
+// TestHealsAfterDDL: a statement whose plan a DDL has made useless fails once, and is then prepared anew on every server.
+func TestHealsAfterDDL(t *testing.T) {
+	f := startFake(t)
+	var stale atomic.Bool
+	f.hook = func(s *fakeSession, typ byte, body []byte) bool {
+		if typ == wire.ClientQuery && strings.HasPrefix(string(body), "DEALLOCATE ALL") {
+			clear(s.texts)
+			s.out = wire.AppendCommandComplete(s.out, "DEALLOCATE ALL")
+			s.ready()
+			return true
+		}
+		if typ == wire.ClientBind && stale.Load() && s.texts["old"] == "" {
+			s.texts["old"] = "yes"
+			s.fail(wire.CodeFeatureNotSupported)
+			return true
+		}
+		return false
+	}
+	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.DefaultPoolSize = 1 })
+	c := logIn(t, addr)
+	c.send(parse("0", "SELECT 1"))
+	c.replies(1)
+	c.send(prepared("0"))
+	c.replies(1)
+	stale.Store(true)
+	c.send(prepared("0"))
+	if got := c.replies(1); got != "E(0A000)ZI" {
+		t.Fatal(got)
+	}
+	stale.Store(false)
+	c.send(prepared("0"))
+	if got := c.replies(1); got != "2nCZI" {
+		t.Fatal(got)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sessions[0].texts["old"] != "" {
+		t.Error("the server kept its old statements")
+	}
+}
+
+// TestSessionMode: a server is the client's until it leaves, speaks to it unasked, and is reset for the next one.
+func TestSessionMode(t *testing.T) {
+	f := startFake(t)
+	var first atomic.Pointer[fakeSession]
+	f.hook = func(s *fakeSession, typ byte, _ []byte) bool {
+		if typ == wire.ClientQuery {
+			first.CompareAndSwap(nil, s)
+		}
+		return false
+	}
+	p, addr := startPooler(t, f.url(), func(c *config.Config) { c.DefaultPoolSize, c.PoolMode = 1, config.ModeSession })
+	c := logIn(t, addr)
+	c.query("LISTEN x")
+	if _, err := first.Load().conn.Write([]byte{wire.ServerNotificationResponse, 0, 0, 0, 10, 0, 0, 0, 1, 'x', 0}); err != nil {
+		t.Fatal(err)
+	}
+	if typ, _ := c.message(); typ != wire.ServerNotificationResponse {
+		t.Fatalf("got %c unasked", typ)
+	}
+	if got := c.query("SELECT 1"); got != "CZI" {
+		t.Error(got)
+	}
+	if got := p.Pools()[0].ServersBusy; got != 1 {
+		t.Errorf("%d servers are taken", got)
+	}
+	_ = c.conn.Close()
+	next := logIn(t, addr)
+	if got := next.query("SELECT next"); got != "CZI" {
+		t.Error(got)
+	}
+	f.mu.Lock()
+	seen := strings.Join(f.seen, "|")
+	f.mu.Unlock()
+	if !strings.Contains(seen, "DISCARD ALL|SELECT next") {
+		t.Errorf("not reset: %s", seen)
+	}
+	first.Load().conn.Close()
+	if got := next.closed(); !strings.HasPrefix(got, "E(08006)") {
+		t.Errorf("a client whose session was lost: %s", got)
+	}
+}
+
+func TestStatementMode(t *testing.T) {
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.PoolMode = config.ModeStatement })
+	for name, begin := range map[string][]byte{"simple": wire.AppendQuery(nil, "BEGIN"), "extended": unprepared("BEGIN")} {
+		c := logIn(t, addr)
+		if got := c.query("SELECT 1"); got != "CZI" {
+			t.Error(got)
+		}
+		c.send(append(unprepared("SELECT 1"), unprepared("SELECT 2")...))
+		if got := c.replies(2); got != "12nCZI12nCZI" {
+			t.Error(got)
+		}
+		c.send(begin)
+		if got := c.closed(); !strings.HasSuffix(got, "E(08P01)") {
+			t.Errorf("%s BEGIN: %s", name, got)
+		}
+	}
+}
+
+// TestLeavesNothingBehind: whatever a client is doing when it dies, its server serves the next one within a second.
+func TestLeavesNothingBehind(t *testing.T) {
+	f := startFake(t)
+	f.hook = func(_ *fakeSession, typ byte, body []byte) bool {
+		return typ == wire.ClientQuery && strings.HasPrefix(string(body), "HANG") // and never answers
+	}
+	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.DefaultPoolSize = 1 })
+	for name, last := range map[string][]byte{
+		"in a transaction":     append(wire.AppendQuery(nil, "BEGIN"), wire.AppendQuery(nil, "SELECT 1")...),
+		"in a query":           wire.AppendQuery(nil, "HANG"),
+		"inside a message":     wire.AppendQuery(nil, "SELECT '"+strings.Repeat("x", 100_000))[:50_000],
+		"before its Sync":      wire.AppendEmpty(wire.AppendBind(wire.AppendParse(nil, "", wire.ParseTail("SELECT 1")), "", ""), wire.ClientFlush),
+		"behind an error":      wire.AppendEmpty(wire.AppendBind(nil, "", "nothing"), wire.ClientFlush),
+		"behind a BEGIN alone": wire.AppendQuery(nil, "BEGIN"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := logIn(t, addr)
+			c.send(last)
+			time.Sleep(20 * time.Millisecond) // so that it is being worked on; the test holds without
+			_ = c.conn.Close()
+			next := logIn(t, addr)
+			began := time.Now()
+			if got := next.query("SELECT next"); got != "CZI" {
+				t.Fatal(got)
+			}
+			if d := time.Since(began); d > 2*time.Second {
+				t.Errorf("the next client waited for %v", d)
+			}
+		})
+	}
+}
+
+// TestDrain: who is in a transaction ends it, everyone else is closed, whether it keeps a server or not.
+func TestDrain(t *testing.T) {
+	for _, mode := range []config.Mode{config.ModeTransaction, config.ModeSession} {
+		t.Run(mode.String(), func(t *testing.T) {
+			f := startFake(t)
+			p, addr := startPooler(t, f.url(), func(c *config.Config) { c.PoolMode = mode })
+			idle, busy := logIn(t, addr), logIn(t, addr)
+			idle.query("SELECT 1")
+			busy.query("BEGIN")
+			busy.query("SELECT 1")
+			p.Drain()
+			if got := idle.closed(); got != "E(57P01)" {
+				t.Errorf("the idle client: %s", got)
+			}
+			if got := busy.query("SELECT 2"); got != "CZT" {
+				t.Errorf("the one in a transaction: %s", got)
+			}
+			busy.send(wire.AppendQuery(nil, "COMMIT"))
+			if got := busy.closed(); got != "CZE(57P01)" {
+				t.Errorf("after its COMMIT: %s", got)
+			}
+		})
+	}
+}
+
+// TestTimeouts: each limit hits whom it is for, and nobody else.
+func TestTimeouts(t *testing.T) {
+	const limit = 300 * time.Millisecond
+	for _, test := range []struct {
+		name   string
+		change func(*config.Config)
+		sends  []string
+		want   string
+	}{
+		{"idle in a transaction", func(c *config.Config) { c.IdleTransactionTimeout = limit }, []string{"BEGIN", "SELECT 1"}, "E(25P03)"},
+		{"idle behind a deferred BEGIN", func(c *config.Config) { c.IdleTransactionTimeout = limit }, []string{"BEGIN"}, "E(25P03)"},
+		{"a long transaction", func(c *config.Config) { c.TransactionTimeout = limit }, []string{"BEGIN", "SELECT 1"}, "E(25P04)"},
+		{"an idle client", func(c *config.Config) { c.ClientIdleTimeout = limit }, []string{"SELECT 1"}, "E(57P05)"},
+		{"a long query", func(c *config.Config) { c.QueryTimeout = limit }, []string{"HANG"}, "E(57014)"},
+		{"idle in session mode", func(c *config.Config) {
+			c.PoolMode, c.TransactionTimeout, c.IdleTransactionTimeout = config.ModeSession, limit, limit
+		}, []string{"SELECT 1"}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			f := startFake(t)
+			f.hook = func(_ *fakeSession, typ byte, body []byte) bool {
+				return typ == wire.ClientQuery && strings.HasPrefix(string(body), "HANG")
+			}
+			_, addr := startPooler(t, f.url(), test.change)
+			c := logIn(t, addr)
+			for _, sql := range test.sends {
+				if sql == "HANG" {
+					c.send(wire.AppendQuery(nil, sql))
+					break
+				}
+				c.query(sql)
+			}
+			if test.want == "" {
+				time.Sleep(3 * limit)
+				if got := c.query("SELECT 2"); got != "CZI" {
+					t.Errorf("the client was not left alone: %s", got)
+				}
+				return
+			}
+			if got := c.closed(); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestSharesOfADatabase: max_db_connections holds over the pools of all users.
+func TestSharesOfADatabase(t *testing.T) {
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), func(c *config.Config) {
+		c.MaxDBConnections, c.QueryWaitTimeout = 2, 300*time.Millisecond
+	})
+	a, b := logIn(t, addr), logIn(t, addr, "user", "other")
+	a.query("BEGIN")
+	a.query("SELECT 1")
+	b.query("BEGIN")
+	if got := b.query("SELECT 1"); got != "CZT" {
+		t.Fatal(got)
+	}
+	third := logIn(t, addr)
+	if got := third.query("SELECT 1"); got != "E(53300)ZI" {
+		t.Errorf("a third server: %s", got)
+	}
+	a.query("COMMIT")
+	if got := third.query("SELECT 1"); got != "CZI" {
+		t.Errorf("with a server free: %s", got)
+	}
+	if n := f.logins.Load(); n != 2 {
+		t.Errorf("%d servers", n)
+	}
+}
+
+// TestReload: a new pool size holds at once, and drops no client.
+func TestReload(t *testing.T) {
+	f := startFake(t)
+	p, addr := startPooler(t, f.url(), func(c *config.Config) { c.DefaultPoolSize, c.QueryWaitTimeout = 1, 300*time.Millisecond })
+	a, b := logIn(t, addr), logIn(t, addr)
+	a.query("BEGIN")
+	a.query("SELECT 1")
+	if got := b.query("SELECT 1"); got != "E(53300)ZI" {
+		t.Fatal(got)
+	}
+	conf := *p.Config()
+	conf.DefaultPoolSize = 2
+	if err := p.Reload(&conf); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.query("SELECT 1"); got != "CZI" {
+		t.Errorf("with a larger pool: %s", got)
+	}
+	if got := a.query("COMMIT"); got != "CZI" {
+		t.Errorf("a transaction over a reload: %s", got)
+	}
+	if got := a.query("SELECT 1"); got != "CZI" {
+		t.Errorf("after it: %s", got)
+	}
+}
+
+// TestOutageOfTheServer: idle clients stay, those who ask are told soon, and service is back within a second.
+func TestOutageOfTheServer(t *testing.T) {
+	f := startFake(t)
+	address := f.listener.Addr().String()
+	_, addr := startPooler(t, f.url(), nil)
+	c := logIn(t, addr)
+	c.query("SELECT 1")
+	_ = f.listener.Close()
+	f.killAll()
+	began := time.Now()
+	if got := c.query("SELECT 1"); !strings.HasPrefix(got, "E(08") || !strings.HasSuffix(got, "ZI") {
+		t.Errorf("during the outage: %s", got)
+	}
+	if d := time.Since(began); d > 3*time.Second {
+		t.Errorf("the error took %v", d)
+	}
+	again := startFakeAt(t, address)
+	within(t, "service after the return", func() bool { return c.query("SELECT 1") == "CZI" })
+	if n := again.logins.Load(); n != 1 {
+		t.Errorf("%d logins at the return", n)
+	}
+}
