@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"poolerd/pool/config"
+	"poolerd/pool/sock"
 	"poolerd/wire"
 )
 
@@ -372,3 +373,14 @@ func (c *testClient) swallow(n int) {
 		}
 	}
 }
+
+// discardConn is a connection that takes everything and gives nothing.
+type discardConn struct{ net.Conn }
+
+func (discardConn) Write(p []byte) (int, error)      { return len(p), nil }
+func (discardConn) Read([]byte) (int, error)         { return 0, io.EOF }
+func (discardConn) SetDeadline(time.Time) error      { return nil }
+func (discardConn) SetReadDeadline(time.Time) error  { return nil }
+func (discardConn) SetWriteDeadline(time.Time) error { return nil }
+
+func (c discardConn) sock() *sock.Conn { return sock.New(c) }
