@@ -20,7 +20,8 @@
 //	client    Client: its states, and its loop                                    buffer    where its bytes are read to
 //	dispatch  what it sends while it has no server: one flight                    answer    flights that need no server
 //	checkout  taking a server, giving it back, losing it, cleaning behind it      relay     the client's messages on their way to the server
-//	replies   the server's on their way back                                      session   what the replies say about the client's session
+//	names     those of them that name prepared statements                         exchange  writing a request and reading its replies, in one stay in the poller
+//	replies   the server's messages on their way back                             session   what the replies say about the client's session
 //	refuse    a client whose transaction was lost                                 attend    a server that speaks while its client waits
 //	pool      Pool: free servers, limits, opening                                 queue     who waits
 //	connect   pgxpool: how servers come into being                                server    Server: one connection

@@ -4,11 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
-	"time"
 
-	"poolerd/pool/sock"
 	"poolerd/wire"
 )
 
@@ -62,105 +59,6 @@ func (r *replies) start(c *Client) {
 	r.parted = false
 }
 
-// exchange sends what is to be sent and relays the replies until nothing more will come without another message of the client. Then the server is
-// given back if the transaction is over, before the last replies are written.
-func (c *Client) exchange() {
-	s := c.busy
-	r := &s.replies
-	data := c.span
-	if len(c.out) > 0 {
-		data = c.out
-	}
-	c.sayFakes(s)
-	if len(data) == 0 && !s.pipe.Expecting() {
-		c.afterExchange(s)
-		return
-	}
-	if r.boundary() {
-		r.start(c)
-	}
-	c.setState(StateActive)
-	if c.asked.IsZero() {
-		c.asked = time.Now()
-	}
-	if r.prepend(&c.reply); len(c.reply) > 0 {
-		c.flushReply()
-	}
-	c.tally.received += uint64(len(data))
-	r.unsent = data
-	r.run(s)
-	c.sent()
-	if s.pipe.NeedsSync() && r.err == nil {
-		c.sendSync()
-		return
-	}
-	c.afterExchange(s)
-}
-
-// hear relays what the server says unasked, while the client waits.
-func (c *Client) hear() {
-	c.stopAttending()
-	s := c.busy
-	if s == nil || c.left != "" {
-		return
-	}
-	r := &s.replies
-	if r.boundary() {
-		r.start(c)
-	}
-	if r.err == nil && r.fatal == nil {
-		if err := s.conn.Serve(s.listen); err != nil && r.err == nil {
-			r.err = err
-		}
-	}
-	if r.boundary() || r.err != nil || r.fatal != nil {
-		c.afterExchange(s)
-	}
-	c.rest()
-}
-
-// readWhatIsThere is onReadable for hear: it does not wait.
-func (s *Server) readWhatIsThere(uintptr) bool {
-	r := &s.replies
-	for r.err == nil && r.fatal == nil && r.clientErr == nil {
-		r.makeRoom()
-		n, err := s.conn.TryRead(r.b[r.to:])
-		if err == sock.ErrWait { //nolint:errorlint // never wrapped
-			break
-		}
-		if r.to += n; err == nil {
-			err = s.walk()
-		}
-		r.err = err
-		r.flush()
-	}
-	return true
-}
-
-// sent forgets what was sent.
-func (c *Client) sent() {
-	c.span = nil
-	if cap(c.out) > bufferSize {
-		c.out = nil
-	}
-	c.out = c.out[:0]
-}
-
-// sendSync ends the skipping of a server whose error hit what we sent ahead of a simple Query.
-func (c *Client) sendSync() {
-	c.busy.pipe.Sent(wire.OpSync, wire.ForClient, nil)
-	c.out = wire.AppendEmpty(c.outgoing(), wire.ClientSync)
-	c.exchange()
-}
-
-// sayFakes answers what the pooler answers by itself, as far as its turn has come.
-func (c *Client) sayFakes(s *Server) {
-	for o, ok := s.pipe.Turn(); ok; o, ok = s.pipe.Turn() {
-		c.reply = appendFake(c.reply, o.Op, s.pipe.Status())
-		dropTag(c, o)
-	}
-}
-
 func appendFake(dst []byte, op wire.Op, status wire.TxStatus) []byte {
 	switch op {
 	case wire.OpParse:
@@ -190,53 +88,6 @@ func (r *replies) prepend(reply *[]byte) {
 	if n := len(*reply); n <= r.from && r.from == r.at {
 		r.from -= copy(r.b[r.from-n:], *reply)
 		*reply = (*reply)[:0]
-	}
-}
-
-// onReadable is called by the poller, first when the server's descriptor is armed: then the request is written, and the reply cannot be missed.
-func (s *Server) onReadable(uintptr) bool {
-	r := &s.replies
-	if len(r.unsent) > 0 {
-		n, err := s.conn.TryWrite(r.unsent)
-		r.unsent = r.unsent[n:]
-		switch {
-		case err == sock.ErrWait: //nolint:errorlint // never wrapped
-			r.startWriter(s)
-		case err != nil:
-			r.err = err // the server may have said why: what can be read is read
-		}
-		if !s.pipe.Expecting() && r.writer == nil && r.err == nil && !s.pipe.CopyIn() {
-			return true
-		}
-		if s.conn.Armed() && r.err == nil && r.fresh && !s.pipe.CopyIn() {
-			return false // no reply was there before the request
-		}
-	}
-	for {
-		r.makeRoom()
-		space := r.b[r.to:]
-		n, err := s.conn.TryRead(space)
-		if err != nil {
-			if err == sock.ErrWait && r.err == nil { //nolint:errorlint // never wrapped
-				return r.writer == nil && !s.pipe.Expecting() && r.boundary() // a COPY whose server has nothing to say
-			}
-			if r.err == nil {
-				r.err = err
-			}
-			return true
-		}
-		r.to += n
-		if err := s.walk(); err != nil {
-			r.err = err
-			return true
-		}
-		if r.writer == nil && !s.pipe.Expecting() && r.boundary() {
-			return true // the last part is written when the server has been given back
-		}
-		if r.flush(); r.clientErr != nil || r.fatal != nil {
-			return true
-		}
-		// More is expected, so reading goes on until nothing is there: an end that came together with these bytes announces itself only once.
 	}
 }
 
@@ -399,44 +250,4 @@ func (l last) free() {
 	if l.stock != nil {
 		repliesStock.Put(l.stock)
 	}
-}
-
-// run waits for the poller until the replies are there.
-func (r *replies) run(s *Server) {
-	for {
-		err := s.conn.Serve(s.step)
-		if r.writer == nil {
-			if err != nil && r.err == nil {
-				r.err = err
-			}
-			return
-		}
-		woken := errors.Is(err, os.ErrDeadlineExceeded)
-		if !woken {
-			_ = s.conn.SetWriteDeadline(past) // something broke while the writer was at work
-		}
-		werr := <-r.writer
-		r.writer = nil
-		if derr := s.conn.SetDeadline(noDeadline); werr == nil {
-			werr = derr
-		}
-		if r.err == nil && (!woken || werr != nil) {
-			r.err = errors.Join(err, werr)
-		}
-		if r.err != nil || r.clientErr != nil || !s.pipe.Expecting() && r.boundary() {
-			return
-		}
-	}
-}
-
-// startWriter lets a goroutine write what the kernel did not take, while we go on reading: a server that cannot get rid of its replies reads no more requests.
-func (r *replies) startWriter(s *Server) {
-	done := make(chan error, 1)
-	data := r.unsent
-	r.writer, r.unsent = done, nil
-	r.client.pooler.tasks.Go(func() {
-		_, err := s.conn.Write(data)
-		_ = s.conn.SetReadDeadline(past) // wakes whoever waits for replies that will not come before the client sends more
-		done <- err
-	})
 }

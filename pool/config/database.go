@@ -8,7 +8,7 @@ import (
 // Database is where the clients of one database name are served. A nil pointer is a setting that is not made here and comes from the user's or the global one.
 type Database struct {
 	Name     string // the client's name for it; "*" for the fallback entry
-	Host     string // a name, an address, or a directory of a Unix socket; empty: the usual socket directories, then localhost
+	Host     string // a name, an address, or a directory of a Unix socket; empty: localhost
 	Port     int    // 5432 when not set
 	DBName   string // on the server; empty in the fallback entry, where it is the client's
 	User     string // every server connection logs in as this user; empty: as the client's
