@@ -1,0 +1,100 @@
+package pool
+
+import (
+	"testing"
+	"time"
+
+	"poolerd/pool/config"
+)
+
+// TestReservePool: the reserve opens for who has waited for reserve_pool_timeout, and not before.
+func TestReservePool(t *testing.T) {
+	f := startFake(t)
+	const patience = 400 * time.Millisecond
+	_, addr := startPooler(t, f.url(), func(c *config.Config) {
+		c.DefaultPoolSize, c.ReservePoolSize, c.ReservePoolTimeout = 1, 1, patience
+	})
+	a, b := logIn(t, addr), logIn(t, addr)
+	a.query("BEGIN")
+	a.query("SELECT 1")
+	began := time.Now()
+	if got := b.query("SELECT 1"); got != "CZI" {
+		t.Fatal(got)
+	}
+	if d := time.Since(began); d < patience {
+		t.Errorf("the reserve was used after %v, reserve_pool_timeout is %v", d, patience)
+	}
+	if n := f.logins.Load(); n != 2 {
+		t.Errorf("%d servers, want 2", n)
+	}
+}
+
+// TestMinPoolSize: a pool in use keeps its smallest size connected, also when servers end.
+func TestMinPoolSize(t *testing.T) {
+	f := startFake(t)
+	p, addr := startPooler(t, f.url(), func(c *config.Config) { c.MinPoolSize = 3 })
+	logIn(t, addr).query("SELECT 1")
+	full := func() bool { return len(p.Servers()) == 3 }
+	within(t, "three servers", full)
+	f.killAll()
+	within(t, "three new servers", func() bool { return f.logins.Load() >= 6 && full() })
+}
+
+// TestServerIdleTimeout: a server that nobody needs is closed.
+func TestServerIdleTimeout(t *testing.T) {
+	f := startFake(t)
+	p, addr := startPooler(t, f.url(), func(c *config.Config) { c.ServerIdleTimeout = 200 * time.Millisecond })
+	c := logIn(t, addr)
+	c.query("SELECT 1")
+	within(t, "no server", func() bool { return len(p.Servers()) == 0 })
+	if got := c.query("SELECT 1"); got != "CZI" {
+		t.Errorf("afterwards: %s", got)
+	}
+}
+
+// TestServerLifetime: a server that is old is replaced between two transactions.
+func TestServerLifetime(t *testing.T) {
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.ServerLifetime = 200 * time.Millisecond })
+	c := logIn(t, addr)
+	within(t, "a second server", func() bool {
+		if got := c.query("SELECT 1"); got != "CZI" {
+			t.Fatal(got)
+		}
+		return f.logins.Load() >= 2
+	})
+}
+
+// TestFairQueue: clients are served in the order in which they came.
+func TestFairQueue(t *testing.T) {
+	f := startFake(t)
+	p, addr := startPooler(t, f.url(), func(c *config.Config) { c.DefaultPoolSize = 1 })
+	holder := logIn(t, addr)
+	holder.query("BEGIN")
+	holder.query("SELECT 1")
+	const n = 10
+	served := make(chan int, n)
+	for i := range n {
+		c := logIn(t, addr)
+		go func() {
+			if c.query("SELECT 1") == "CZI" {
+				served <- i
+			}
+		}()
+		within(t, "the client waits", func() bool { return p.Pools()[0].Waiting == i+1 })
+	}
+	holder.query("COMMIT")
+	last := -1
+	for range n {
+		select {
+		case i := <-served:
+			// Two may finish at once and tell in either order, but never far apart.
+			if i < last-1 {
+				t.Errorf("client %d was served after client %d", i, last)
+			}
+			last = max(last, i)
+		case <-time.After(5 * time.Second):
+			t.Fatal("a client still waits")
+		}
+	}
+}
