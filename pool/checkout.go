@@ -52,7 +52,6 @@ func (c *Client) checkout() *wire.Error {
 	}
 	c.attach(s)
 	s.stmts.Checkout()
-	c.evict()
 	if err := c.resume(s); err != nil {
 		s := c.detach()
 		refused := errRefused{}
@@ -63,6 +62,7 @@ func (c *Client) checkout() *wire.Error {
 		s.discard(reasonReset)
 		return wire.Errorf(wire.CodeConnectionFailure, "server connection was lost before the statement was sent")
 	}
+	c.evict() // only now: resume may have to wait for the server, and what evict owes is not sent yet
 	if c.block == blockDeferred {
 		c.sendBegin()
 	}

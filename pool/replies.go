@@ -35,7 +35,9 @@ type replies struct {
 	own          []byte      // an answer of the pooler's, while it is put in
 	instead      *wire.Error // takes the place of the server's error
 	failed       bool        // there was an error since the last ReadyForQuery
-	rolledBack   bool        // the last CommandComplete was ROLLBACK
+	rolledBack   bool        // the last CommandComplete since then was ROLLBACK
+	commits      bool        // there was a COMMIT since then
+	setsUnsure   bool        // whether the SETs of the transaction hold cannot be told
 	writer       chan error  // of the goroutine that writes while we read
 }
 

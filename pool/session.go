@@ -47,10 +47,15 @@ func (c *Client) boundEffect() any {
 // completed takes the tag of a CommandComplete.
 func (c *Client) completed(s *Server, tag []byte, of wire.Owed) {
 	r := &s.replies
-	r.rolledBack = false
+	if r.rolledBack { // with more behind it, ROLLBACK may have taken back some of the SETs before it, or all
+		r.setsUnsure = r.setsUnsure || len(c.sets) > 0
+		r.rolledBack = false
+	}
 	switch string(tag) {
 	case "ROLLBACK\x00":
 		r.rolledBack = true
+	case "COMMIT\x00":
+		r.commits = true
 	case "SET\x00", "RESET\x00":
 		e, ok := of.Tag.(*effect)
 		if !ok || len(e.settings) == 0 {
@@ -98,14 +103,16 @@ func (c *Client) ready(s *Server, of wire.Owed, status wire.TxStatus) {
 		return
 	}
 	r := &s.replies
+	if len(c.sets) > 0 && (r.setsUnsure ||
+		r.rolledBack && status != wire.TxIdle || // ROLLBACK TO SAVEPOINT
+		r.failed && r.commits) { // COMMIT and an error in one text
+		c.keepServer("SET of unknown fate")
+		c.sets = c.sets[:0]
+	}
 	if status == wire.TxIdle {
 		c.committed(s, !r.failed && !r.rolledBack)
 	}
-	if status != wire.TxIdle && r.rolledBack && len(c.sets) > 0 { // ROLLBACK TO SAVEPOINT took some of them back, or none
-		c.keepServer("SET before ROLLBACK TO SAVEPOINT")
-		c.sets = c.sets[:0]
-	}
-	r.failed, r.rolledBack = false, false
+	r.failed, r.rolledBack, r.commits, r.setsUnsure = false, false, false, false
 }
 
 // committed makes what was set in the transaction the client's, or forgets it.
@@ -178,6 +185,9 @@ func (c *Client) learn(s *Server) {
 		return
 	}
 	s.changed = false
+	if s.vars != c.vars {
+		return // a RESET has led to the server's default: the client's value comes back with its next transaction
+	}
 	expected, ok := c.vars.Reported()
 	if !ok {
 		return

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"poolerd/pool/config"
+	"poolerd/wire"
 )
 
 // TestReservePool: the reserve opens for who has waited for reserve_pool_timeout, and not before.
@@ -63,6 +64,32 @@ func TestServerLifetime(t *testing.T) {
 		}
 		return f.logins.Load() >= 2
 	})
+}
+
+// TestEvictionBeforeParameters: a server that has too many statements, and another client's parameters, serves all the same.
+func TestEvictionBeforeParameters(t *testing.T) {
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.DefaultPoolSize, c.MaxPreparedStatements = 1, 2 })
+	a := logIn(t, addr, "search_path", "a")
+	b := logIn(t, addr, "my.own", "b") // whose acceptance is never taken for granted
+	for range 3 {
+		a.query("BEGIN")
+		a.query("SELECT 1")
+		for _, name := range []string{"x", "y", "z", "w"} {
+			a.send(parse(name, "SELECT "+name))
+			a.replies(1)
+			a.send(wire.AppendEmpty(wire.AppendClose(nil, 'S', name), wire.ClientSync))
+			a.replies(1)
+		}
+		a.query("COMMIT")
+		began := time.Now()
+		if got := b.query("SELECT b"); got != "CZI" || time.Since(began) > time.Second {
+			t.Fatalf("%s after %v", got, time.Since(began))
+		}
+	}
+	if n := f.logins.Load(); n != 1 {
+		t.Errorf("%d servers were used up", n)
+	}
 }
 
 // TestFairQueue: clients are served in the order in which they came.
