@@ -32,7 +32,7 @@ func (c *Client) dispatch() {
 func (c *Client) nextFlight() (f flight, ok bool) {
 	b := c.in.bytes()
 	for f.end+wire.HeaderLen <= len(b) {
-		typ, size, ok := wire.Header(b[f.end:])
+		typ, size, ok := clientHeader(b[f.end:])
 		if !ok {
 			c.broken("invalid message length")
 			return f, false
@@ -68,6 +68,12 @@ func (c *Client) nextFlight() (f flight, ok bool) {
 		}
 	}
 	return f, c.in.full()
+}
+
+// clientHeader is wire.Header for what a client sends: ok is false too for a body where there must be none.
+func clientHeader(b []byte) (typ byte, size int, ok bool) {
+	typ, size, ok = wire.Header(b)
+	return typ, size, ok && (size == wire.HeaderLen || !wire.Empty(typ))
 }
 
 // drop forgets a message of which perhaps not all has come yet.
@@ -121,7 +127,7 @@ func (c *Client) sayError(err *wire.Error) {
 // skip ignores messages up to the next one that is answered with ReadyForQuery, and answers that.
 func (c *Client) skip() {
 	for c.in.len() >= wire.HeaderLen {
-		typ, size, ok := wire.Header(c.in.bytes())
+		typ, size, ok := clientHeader(c.in.bytes())
 		if !ok {
 			c.broken("invalid message length")
 			return

@@ -12,7 +12,7 @@ func (c *Client) refuse() {
 	if len(b) < wire.HeaderLen {
 		return
 	}
-	typ, size, ok := wire.Header(b)
+	typ, size, ok := clientHeader(b)
 	if !ok {
 		c.broken("invalid message length")
 		return

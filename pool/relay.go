@@ -92,7 +92,7 @@ func (c *Client) relayMessage() bool {
 	if len(b) < wire.HeaderLen {
 		return false
 	}
-	typ, size, ok := wire.Header(b)
+	typ, size, ok := clientHeader(b)
 	if !ok {
 		c.broken("invalid message length")
 		return false

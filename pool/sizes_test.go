@@ -1,6 +1,9 @@
 package pool
 
 import (
+	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -100,28 +103,35 @@ func TestFairQueue(t *testing.T) {
 	holder.query("BEGIN")
 	holder.query("SELECT 1")
 	const n = 10
-	served := make(chan int, n)
+	var all sync.WaitGroup
 	for i := range n {
 		c := logIn(t, addr)
-		go func() {
-			if c.query("SELECT 1") == "CZI" {
-				served <- i
-			}
-		}()
+		all.Go(func() { c.query(fmt.Sprint("UPDATE ", i)) })
 		within(t, "the client waits", func() bool { return p.Pools()[0].Waiting == i+1 })
 	}
 	holder.query("COMMIT")
-	last := -1
-	for range n {
-		select {
-		case i := <-served:
-			// Two may finish at once and tell in either order, but never far apart.
-			if i < last-1 {
-				t.Errorf("client %d was served after client %d", i, last)
-			}
-			last = max(last, i)
-		case <-time.After(5 * time.Second):
-			t.Fatal("a client still waits")
+	all.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at := -1
+	for i := range n {
+		next := slices.Index(f.seen, fmt.Sprint("UPDATE ", i))
+		if next <= at {
+			t.Errorf("client %d was not served in its turn: %v", i, f.seen)
+		}
+		at = next
+	}
+}
+
+// TestBodyWhereNoneBelongs: PostgreSQL skips to the next Sync after a Flush that has a body. No server may be given to anyone in that state.
+func TestBodyWhereNoneBelongs(t *testing.T) {
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), nil)
+	for _, typ := range []byte{wire.ClientFlush, wire.ClientSync} {
+		c := logIn(t, addr)
+		c.send([]byte{typ, 0, 0, 0, 5, 'x'})
+		if got := c.closed(); got != "E(08P01)" {
+			t.Errorf("%c with a body: %s", typ, got)
 		}
 	}
 }

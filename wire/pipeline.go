@@ -90,7 +90,7 @@ func (p *Pipeline) Sent(op Op, whose For, tag any) bool {
 			return false
 		}
 		p.skip, p.stuck = false, false
-	} else if p.copyIn && op == OpSync && p.head < len(p.queue) && p.queue[p.head].Op == OpExecute {
+	} else if p.copyIn && op == OpSync && p.head < len(p.queue) {
 		p.eaten = true
 		return false
 	}
@@ -300,7 +300,7 @@ func (p *Pipeline) ready(status TxStatus) (Verdict, Owed, bool, error) {
 		return Forward, Owed{}, false, nil
 	}
 	of := p.pop()
-	p.status, p.copyIn = status, false
+	p.status, p.copyIn, p.eaten = status, false, false
 	if of.For == ForPooler {
 		return Drop, of, true, nil
 	}
@@ -312,11 +312,13 @@ func (p *Pipeline) failed() (Verdict, Owed, bool, error) {
 	clear(p.skipped)
 	p.skipped = p.skipped[:0]
 	if p.head == len(p.queue) {
-		return Forward, Owed{}, false, nil // a server says why it goes away
+		p.doubt = true // a server that says why it goes away, or one that does not see things as we do
+		return Forward, Owed{}, false, nil
 	}
 	of := p.queue[p.head]
 	if of.Op.syncPoint() {
-		p.copyIn = false
+		p.doubt = p.doubt || p.eaten
+		p.copyIn, p.eaten = false, false
 		return Forward, of, false, nil
 	}
 	p.doubt = p.doubt || p.eaten

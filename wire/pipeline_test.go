@@ -127,7 +127,9 @@ func TestPipeline(t *testing.T) {
 		{"rows for a Bind", ">B >S D", "error", ""},
 		{"wrong status", ">Q Z:x", "error", ""},
 		{"authentication in a session", ">Q R", "error", ""},
-		{"FATAL out of nothing", "E", "idle", "E"},
+		{"an error out of nothing", "E", "doubtful", "E"},
+		{"Sync inside a simple copy in", ">Q G >S >c C Z:I", "idle", "G C Z:I"},
+		{"Sync inside a simple copy in that fails", ">Q G >S E Z:I", "doubtful", "G E Z:I"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var p Pipeline

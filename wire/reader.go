@@ -13,6 +13,15 @@ func Header(b []byte) (typ byte, size int, ok bool) {
 	return b[0], int(n) + 1, n >= 4 && n <= MaxMessageLen
 }
 
+// Empty tells whether messages of this type from a client have no body. PostgreSQL refuses them with one, and a Flush then makes it skip to the next Sync.
+func Empty(typ byte) bool {
+	switch typ {
+	case ClientSync, ClientFlush, ClientCopyDone, ClientTerminate:
+		return true
+	}
+	return false
+}
+
 // CString reads the zero-terminated string at the start of b, without its zero, and what follows it. ok is false when b has no zero.
 func CString(b []byte) (s, rest []byte, ok bool) {
 	i := bytes.IndexByte(b, 0)
