@@ -151,10 +151,11 @@ func (s *Server) run(sql string, limit time.Duration) error {
 	}
 	s.pipe.Sent(wire.OpQuery, wire.ForPooler, nil)
 	s.unnamed = unnamed{}
-	if err := s.drain(); err != nil {
-		return err
+	err := s.drain()
+	if reset := s.conn.SetDeadline(noDeadline); reset != nil { // also after a refusal: the server lives on
+		return reset
 	}
-	return s.conn.SetDeadline(time.Time{})
+	return err
 }
 
 // drain reads until nothing is owed, and forgets what it reads. It gives the first error that the server answered.

@@ -1,8 +1,10 @@
 package pool
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -93,6 +95,44 @@ func TestEvictionBeforeParameters(t *testing.T) {
 	if n := f.logins.Load(); n != 1 {
 		t.Errorf("%d servers were used up", n)
 	}
+}
+
+// TestRefusedParametersLeaveNoDeadline: a server that has refused a client's parameters serves the next one without that one's time limit.
+func TestRefusedParametersLeaveNoDeadline(t *testing.T) {
+	f := startFake(t)
+	f.hook = func(s *fakeSession, typ byte, body []byte) bool {
+		if typ != wire.ClientQuery || !strings.Contains(string(body), "refused") {
+			return false
+		}
+		s.out = wire.Errorf(wire.CodeInvalidParameterValue, "no").Append(s.out)
+		s.ready()
+		return true
+	}
+	p, _ := startPooler(t, f.url(), nil)
+	pool, refusal := p.pool("d", "u")
+	if refusal != nil {
+		t.Fatal(refusal)
+	}
+	s, _, refusal := pool.connect()
+	if refusal != nil {
+		t.Fatal(refusal)
+	}
+	pool.mu.Lock()
+	pool.busy++
+	pool.mu.Unlock()
+	if !pool.pooler.shares.take(pool.key, pool.conf) {
+		t.Fatal("no share")
+	}
+	const limit = 100 * time.Millisecond
+	refused := errRefused{}
+	if err := s.run("SELECT refused", limit); !errors.As(err, &refused) {
+		t.Fatalf("got %v", err)
+	}
+	time.Sleep(2 * limit)
+	if err := s.conn.Serve(func(uintptr) bool { return true }); err != nil {
+		t.Errorf("the server cannot be read any longer: %v", err)
+	}
+	pool.release(s, time.Now())
 }
 
 // TestFairQueue: clients are served in the order in which they came.
