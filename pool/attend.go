@@ -1,7 +1,7 @@
 package pool
 
 import (
-	"poolerd/pool/sock"
+	"poolerd/wire/sock"
 )
 
 // attendant passes on what a server says while its client waits: notifications, notices, its end. Only clients that keep their server between

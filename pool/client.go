@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"poolerd/pool/config"
-	"poolerd/pool/sock"
+	"poolerd/wire/sock"
 	"poolerd/pool/stmt"
 	"poolerd/pool/vars"
 	"poolerd/wire"

@@ -5,9 +5,9 @@
 //
 // # Layers
 //
-//	sock     waits for bytes without a buffer; the only package that makes system calls
 //	wire     messages, the startup packet, and Pipeline, the pure tracker of what a server owes (see its own tour)
-//	lex      how a statement begins
+//	sock     (below wire) waits for bytes without a buffer; the only package that makes system calls
+//	lex      (below wire) how a statement begins
 //	stmt     prepared statements: texts known once, names by client, least recently used by server; pure
 //	vars     session parameters as Sets; pure
 //	config   the settings

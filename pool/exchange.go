@@ -5,7 +5,7 @@ import (
 	"os"
 	"time"
 
-	"poolerd/pool/sock"
+	"poolerd/wire/sock"
 	"poolerd/wire"
 )
 

@@ -16,7 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"poolerd/pool/config"
-	"poolerd/pool/sock"
+	"poolerd/wire/sock"
 	"poolerd/wire"
 )
 

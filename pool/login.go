@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"poolerd/pool/config"
-	"poolerd/pool/sock"
+	"poolerd/wire/sock"
 	"poolerd/pool/vars"
 	"poolerd/wire"
 	"poolerd/wire/auth"

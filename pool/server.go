@@ -13,7 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"poolerd/pool/sock"
+	"poolerd/wire/sock"
 	"poolerd/pool/stmt"
 	"poolerd/pool/vars"
 	"poolerd/wire"

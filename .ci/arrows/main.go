@@ -29,17 +29,19 @@ type arrow struct {
 var arrows = []arrow{
 	{"cmd/...", []string{"*"}},
 	{"pool/admin", []string{"pool", "pool/config", "pool/metrics", "wire"}},
-	{"pool", []string{"pool/config", "pool/metrics", "pool/stmt", "pool/vars", "pool/sock", "wire", "wire/auth", "wire/lex"}},
+	{"pool", []string{"pool/config", "pool/metrics", "pool/stmt", "pool/vars", "wire", "wire/auth", "wire/lex", "wire/sock"}},
 	{"pool/stmt", []string{"wire/lex"}},
 	{"pool/vars", []string{"wire/lex"}},
 	{"pool/config", nil},
 	{"pool/metrics", nil},
-	{"pool/sock", nil},
+	{"wire/sock", nil},
 	{"wire", nil},
 	{"wire/auth", []string{"wire"}},
 	{"wire/lex", []string{"wire"}},
 	{"wire/wiretest/...", []string{"wire", "wire/lex", "wire/wiretest/..."}},
 	{"bench/postgres", []string{"configs"}},
+	{"bench/model", nil},
+	{"bench/proc", nil},
 	{"bench/...", []string{"bench/...", "configs", "wire/..."}},
 	{"configs", nil},
 }
@@ -51,7 +53,7 @@ var outside = []arrow{
 	{"wire/lex", nil},
 	{"pool/stmt", nil},
 	{"pool/vars", nil},
-	{"pool/sock", []string{"golang.org/x/sys/unix"}},
+	{"wire/sock", []string{"golang.org/x/sys/unix"}},
 	{"configs", nil},
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
+
+	"poolerd/bench/proc"
 )
 
 // idleResult is what a pooler holds for clients that do nothing.
@@ -156,7 +158,7 @@ func settledMemory(ctx context.Context, pid int) (int64, error) {
 	var reference int64
 	agreed := 0
 	for {
-		now, err := residentMemory(pid)
+		now, err := proc.RSS(pid)
 		if err != nil {
 			return 0, err
 		}

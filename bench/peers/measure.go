@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"poolerd/bench/proc"
 )
 
 // cell is one line of the table: a load and how many clients make it.
@@ -32,7 +34,7 @@ func (s sample) cpuEach() float64 {
 }
 
 // coarse tells that the window holds too few ticks for the third digit.
-func (s sample) coarse() bool { return s.cpu > 0 && s.cpu < 50*tick }
+func (s sample) coarse() bool { return s.cpu > 0 && s.cpu < 50*proc.Tick }
 
 // pgbenchArgs are the arguments of a run of a cell at an endpoint. Extent is
 // pgbench's --time or --transactions.
@@ -143,7 +145,7 @@ func (m *meter) cpu() time.Duration {
 	if m.endpoint.process == nil {
 		return 0
 	}
-	t, err := processorTime(m.endpoint.process.pid())
+	t, err := proc.CPU(m.endpoint.process.pid())
 	if err != nil && m.err == nil {
 		m.err = err
 	}
@@ -155,7 +157,7 @@ func (m *meter) resident() int64 {
 	if m.endpoint.process == nil {
 		return 0
 	}
-	n, err := residentMemory(m.endpoint.process.pid())
+	n, err := proc.RSS(m.endpoint.process.pid())
 	if err != nil && m.err == nil {
 		m.err = err
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"poolerd/bench/proc"
 )
 
 // measurement is a sample of one second.
@@ -94,7 +96,7 @@ func TestReportOfPoolerdAlone(t *testing.T) {
 
 func TestTroubled(t *testing.T) {
 	sound := func() report {
-		return report{cells: []cellResult{{rounds: map[string]map[int]sample{"poolerd": {0: measurement(1, tick)}}}}}
+		return report{cells: []cellResult{{rounds: map[string]map[int]sample{"poolerd": {0: measurement(1, proc.Tick)}}}}}
 	}
 	if sound().troubled() {
 		t.Fatal("a sound report is troubled")

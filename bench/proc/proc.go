@@ -1,4 +1,6 @@
-package main
+// Package proc reads what a process costs from /proc (proc(5)): its processor time and its memory. It needs Linux; elsewhere every call fails
+// and says so.
+package proc
 
 import (
 	"fmt"
@@ -8,14 +10,14 @@ import (
 	"time"
 )
 
-// tick is the unit of utime and stime in /proc/PID/stat. The kernel shows them
+// Tick is the unit of utime and stime in /proc/PID/stat. The kernel shows them
 // in USER_HZ, which is 100 on every architecture that Go supports, whatever the
 // kernel's own clock (proc(5), sysconf(3) _SC_CLK_TCK).
-const tick = 10 * time.Millisecond
+const Tick = 10 * time.Millisecond
 
-// processorTime returns the processor time, user and system, that the process
+// CPU returns the processor time (steps of Tick), user and system, that the process
 // has used so far with all its threads, those that ended included.
-func processorTime(pid int) (time.Duration, error) {
+func CPU(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, fmt.Errorf("processor time of process %d: %w", pid, err)
@@ -42,13 +44,13 @@ func parseStat(stat string) (time.Duration, error) {
 		if err != nil {
 			return 0, fmt.Errorf("stat line %q: %w", stat, err)
 		}
-		total += time.Duration(ticks) * tick
+		total += time.Duration(ticks) * Tick
 	}
 	return total, nil
 }
 
-// residentMemory returns the resident set size of the process in bytes.
-func residentMemory(pid int) (int64, error) {
+// RSS returns the resident set size (VmRSS) of the process in bytes.
+func RSS(pid int) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, fmt.Errorf("memory of process %d: %w", pid, err)

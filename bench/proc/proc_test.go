@@ -1,4 +1,4 @@
-package main
+package proc
 
 import (
 	"os"
@@ -29,19 +29,19 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-// TestProcessorTimeGrows burns one tick and more, and expects to see it.
-func TestProcessorTimeGrows(t *testing.T) {
-	before, err := processorTime(os.Getpid())
+// TestCPUGrows burns one Tick and more, and expects to see it.
+func TestCPUGrows(t *testing.T) {
+	before, err := CPU(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	deadline := time.Now().Add(5 * time.Second)
 	for time.Now().Before(deadline) {
-		now, err := processorTime(os.Getpid())
+		now, err := CPU(os.Getpid())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if now >= before+2*tick {
+		if now >= before+2*Tick {
 			return
 		}
 	}
@@ -66,7 +66,7 @@ func TestParseResident(t *testing.T) {
 			}
 		})
 	}
-	if own, err := residentMemory(os.Getpid()); err != nil || own < 1<<20 {
-		t.Fatalf("residentMemory of this test = %d, %v; want a megabyte at least", own, err)
+	if own, err := RSS(os.Getpid()); err != nil || own < 1<<20 {
+		t.Fatalf("RSS of this test = %d, %v; want a megabyte at least", own, err)
 	}
 }
