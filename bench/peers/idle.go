@@ -47,7 +47,7 @@ func (b *bench) idleOne(ctx context.Context, p pooler, r *idleResult) error {
 		return err
 	}
 	defer e.stop()
-	url, pid := b.target.url(e.host, e.port), e.process.pid()
+	url, pid := b.target.url(e.host, e.port), e.process.PID()
 	if err := b.warm(ctx, url); err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func eachClient(ctx context.Context, clients []*pgconn.PgConn, f func(*pgconn.Pg
 // closeMany closes connections within a short limit; a pooler that no longer
 // listens to them is stopped right after.
 func closeMany(clients []*pgconn.PgConn) {
-	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), proc.StopLimit)
 	defer cancel()
 	_ = eachClient(ctx, clients, func(c *pgconn.PgConn) error { return c.Close(ctx) })
 }

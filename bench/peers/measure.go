@@ -145,7 +145,7 @@ func (m *meter) cpu() time.Duration {
 	if m.endpoint.process == nil {
 		return 0
 	}
-	t, err := proc.CPU(m.endpoint.process.pid())
+	t, err := proc.CPU(m.endpoint.process.PID())
 	if err != nil && m.err == nil {
 		m.err = err
 	}
@@ -157,7 +157,7 @@ func (m *meter) resident() int64 {
 	if m.endpoint.process == nil {
 		return 0
 	}
-	n, err := proc.RSS(m.endpoint.process.pid())
+	n, err := proc.RSS(m.endpoint.process.PID())
 	if err != nil && m.err == nil {
 		m.err = err
 	}

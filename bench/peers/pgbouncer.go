@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"poolerd/bench/proc"
 )
 
 // pgbouncer is an installed PgBouncer.
@@ -62,11 +64,11 @@ func parsePgBouncerVersion(out string) (string, error) {
 func (p pgbouncer) name() string { return p.label }
 
 func (p pgbouncer) start(ctx context.Context, s setup) (*endpoint, error) {
-	port, err := freePort()
+	port, err := proc.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	who, err := unprivileged()
+	who, err := proc.Unprivileged()
 	if err != nil {
 		return nil, err
 	}
@@ -78,11 +80,11 @@ func (p pgbouncer) start(ctx context.Context, s setup) (*endpoint, error) {
 	cmd.Dir = filepath.Dir(config)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
 	// SIGTERM would wait for the clients to go.
-	proc, err := startProcess(p.label, cmd, syscall.SIGQUIT)
+	process, err := proc.Start(p.label, cmd, syscall.SIGQUIT)
 	if err != nil {
 		return nil, err
 	}
-	return ready(ctx, s, port, proc)
+	return ready(ctx, s, port, process)
 }
 
 // configure writes the files that PgBouncer reads and returns the path of its

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"poolerd/bench/proc"
 )
 
 // pooler is what a peer looks like to the measurement.
@@ -29,13 +31,13 @@ type setup struct {
 type endpoint struct {
 	host    string
 	port    int
-	process *process
+	process *proc.Process
 }
 
 // stop ends the pooler; PostgreSQL itself is left alone.
 func (e *endpoint) stop() {
 	if e.process != nil {
-		e.process.stop()
+		e.process.Stop()
 	}
 }
 
@@ -44,7 +46,7 @@ func (e *endpoint) died() error {
 	if e.process == nil {
 		return nil
 	}
-	return e.process.died()
+	return e.process.Died()
 }
 
 // direct is PostgreSQL without a pooler.
@@ -66,7 +68,7 @@ type poolerd struct {
 func (p poolerd) name() string { return p.label }
 
 func (p poolerd) start(ctx context.Context, s setup) (*endpoint, error) {
-	port, err := freePort()
+	port, err := proc.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -80,19 +82,19 @@ func (p poolerd) start(ctx context.Context, s setup) (*endpoint, error) {
 		"--max-client-conn", strconv.Itoa(s.maxClients),
 		"--log-level", "warn",
 	}
-	proc, err := startProcess(p.label, exec.Command(p.path, append(args, p.args...)...), syscall.SIGTERM)
+	process, err := proc.Start(p.label, exec.Command(p.path, append(args, p.args...)...), syscall.SIGTERM)
 	if err != nil {
 		return nil, err
 	}
-	return ready(ctx, s, port, proc)
+	return ready(ctx, s, port, process)
 }
 
 // ready waits for a pooler that has just been started, and stops it when it
 // does not come up.
-func ready(ctx context.Context, s setup, port int, proc *process) (*endpoint, error) {
-	e := &endpoint{host: "127.0.0.1", port: port, process: proc}
-	if err := proc.waitReady(ctx, s.target.url(e.host, e.port)); err != nil {
-		proc.stop()
+func ready(ctx context.Context, s setup, port int, process *proc.Process) (*endpoint, error) {
+	e := &endpoint{host: "127.0.0.1", port: port, process: process}
+	if err := process.WaitReady(ctx, s.target.url(e.host, e.port)); err != nil {
+		process.Stop()
 		return nil, err
 	}
 	return e, nil

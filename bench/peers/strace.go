@@ -53,7 +53,7 @@ func (b *bench) countSyscalls(ctx context.Context, r *cellResult, name string, e
 			lines++
 			return lines >= straceSeconds
 		})
-		calls, err = strace(ctx, e.process.pid(), func() error {
+		calls, err = strace(ctx, e.process.PID(), func() error {
 			out, err := run.run(ctx)
 			transactions = out.summary.processed
 			if out.troubles > 0 {

@@ -1,5 +1,5 @@
-// Package proc reads what a process costs from /proc (proc(5)): its processor time and its memory. It needs Linux; elsewhere every call fails
-// and says so.
+// Package proc starts poolers, and reads what a process costs from /proc (proc(5)): its processor time and its memory. The latter needs Linux; elsewhere
+// it fails and says so. What it refuses to know is what the processes are for.
 package proc
 
 import (
@@ -22,24 +22,59 @@ func CPU(pid int) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("processor time of process %d: %w", pid, err)
 	}
-	return parseStat(string(stat))
+	return parseStat(string(stat), utime, stime)
 }
 
-// parseStat reads utime and stime (fields 14 and 15 of proc(5)) from the text
-// of /proc/PID/stat. The command's name stands in parentheses and may itself
-// hold spaces and parentheses, so fields are counted from the last one.
-func parseStat(stat string) (time.Duration, error) {
+// TreeCPU returns the processor time of a process and of all its children, the ended ones that it has waited for included: a postmaster's is the time of
+// PostgreSQL as a whole. Grandchildren are not looked for.
+func TreeCPU(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("processor time of process %d: %w", pid, err)
+	}
+	total, err := parseStat(string(stat), utime, stime, cutime, cstime)
+	if err != nil {
+		return 0, err
+	}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return 0, fmt.Errorf("children of process %d: %w", pid, err)
+	}
+	for _, child := range strings.Fields(string(children)) {
+		stat, err := os.ReadFile("/proc/" + child + "/stat")
+		if err != nil {
+			continue // it has just ended: the parent's figures have it next time
+		}
+		own, err := parseStat(string(stat), utime, stime)
+		if err != nil {
+			return 0, err
+		}
+		total += own
+	}
+	return total, nil
+}
+
+// Fields of /proc/PID/stat, counted from the one after the command's name.
+const (
+	utime  = 14 - 3 // the state, field 3 of proc(5), is the first after the name
+	stime  = 15 - 3
+	cutime = 16 - 3 // of ended children
+	cstime = 17 - 3
+)
+
+// parseStat adds up fields of processor time in the text of /proc/PID/stat. The command's name stands in parentheses and may itself hold spaces and
+// parentheses, so fields are counted from the last one.
+func parseStat(stat string, wanted ...int) (time.Duration, error) {
 	end := strings.LastIndexByte(stat, ')')
 	if end < 0 {
 		return 0, fmt.Errorf("stat line %q has no command name", stat)
 	}
 	fields := strings.Fields(stat[end+1:])
-	const utime, stime = 14 - 3, 15 - 3 // the state, field 3, is the first after the name
-	if len(fields) <= stime {
-		return 0, fmt.Errorf("stat line %q has %d fields after the command name, wanted more than %d", stat, len(fields), stime)
+	if len(fields) <= cstime {
+		return 0, fmt.Errorf("stat line %q has %d fields after the command name, wanted more than %d", stat, len(fields), cstime)
 	}
 	var total time.Duration
-	for _, i := range []int{utime, stime} {
+	for _, i := range wanted {
 		ticks, err := strconv.ParseInt(fields[i], 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("stat line %q: %w", stat, err)

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 )
@@ -21,7 +22,7 @@ func TestParseStat(t *testing.T) {
 		"not a number":          {stat: "42 (p) S 1 10 10 0 -1 4 1 0 0 0 x 77 9", fail: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := parseStat(tc.stat)
+			got, err := parseStat(tc.stat, utime, stime)
 			if (err != nil) != tc.fail || got != tc.want {
 				t.Fatalf("parseStat(%q) = %v, %v; want %v, error %v", tc.stat, got, err, tc.want, tc.fail)
 			}
@@ -68,5 +69,35 @@ func TestParseResident(t *testing.T) {
 	}
 	if own, err := RSS(os.Getpid()); err != nil || own < 1<<20 {
 		t.Fatalf("RSS of this test = %d, %v; want a megabyte at least", own, err)
+	}
+}
+
+// TestTreeCPU: what a child has used counts while it runs, and after it was waited for.
+func TestTreeCPU(t *testing.T) {
+	shell := exec.Command("sh", "-c", `sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'; read line`)
+	stdin, err := shell.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = stdin.Close(), shell.Wait() }()
+	for end := time.Now().Add(20 * time.Second); ; {
+		used, err := TreeCPU(shell.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, err := CPU(shell.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if used >= own+5*Tick {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the tree has used %v, the shell alone %v", used, own)
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }

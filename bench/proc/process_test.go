@@ -1,4 +1,4 @@
-package main
+package proc
 
 import (
 	"context"
@@ -14,29 +14,29 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestProcessStops(t *testing.T) {
-	p, err := startProcess("sleeper", exec.Command("sleep", "60"), syscall.SIGTERM)
+	p, err := Start("sleeper", exec.Command("sleep", "60"), syscall.SIGTERM)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.died(); err != nil {
+	if err := p.Died(); err != nil {
 		t.Fatalf("it runs, yet: %v", err)
 	}
-	p.stop()
-	if err := p.died(); err == nil || !strings.Contains(err.Error(), "sleeper ended") {
+	p.Stop()
+	if err := p.Died(); err == nil || !strings.Contains(err.Error(), "sleeper ended") {
 		t.Fatalf("after stop: %v", err)
 	}
 }
 
 // TestProcessThatDiesAtOnce is told with its last words, not after a timeout.
 func TestProcessThatDiesAtOnce(t *testing.T) {
-	p, err := startProcess("pooler", exec.Command("sh", "-c", "echo unknown flag; exit 3"), syscall.SIGTERM)
+	p, err := Start("pooler", exec.Command("sh", "-c", "echo unknown flag; exit 3"), syscall.SIGTERM)
 	if err != nil {
 		t.Fatal(err)
 	}
 	begin := time.Now()
-	err = p.waitReady(context.Background(), "postgres://x@127.0.0.1:1/x?sslmode=disable")
+	err = p.WaitReady(context.Background(), "postgres://x@127.0.0.1:1/x?sslmode=disable")
 	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "unknown flag") {
-		t.Fatalf("waitReady = %v; want the exit status and what was printed", err)
+		t.Fatalf("WaitReady = %v; want the exit status and what was printed", err)
 	}
 	if waited := time.Since(begin); waited >= readyLimit {
 		t.Fatalf("waited %v for a process that is gone", waited)

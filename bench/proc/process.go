@@ -1,4 +1,4 @@
-package main
+package proc
 
 import (
 	"bytes"
@@ -18,13 +18,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-const (
-	readyLimit = 10 * time.Second // for a pooler to answer its first query
-	stopLimit  = 5 * time.Second  // for a pooler to end after its signal
-)
+const readyLimit = 10 * time.Second // for a pooler to answer its first query
 
-// process is a pooler that this program has started.
-type process struct {
+// StopLimit is how long a process has to end after its signal, before it is killed.
+const StopLimit = 5 * time.Second
+
+// Process is a pooler that this program has started. Its methods may be called from several goroutines.
+type Process struct {
 	name   string
 	cmd    *exec.Cmd
 	output *tail
@@ -32,15 +32,16 @@ type process struct {
 	quit   syscall.Signal
 }
 
-// startProcess starts cmd; quit is the signal that ends it without waiting for
+// Start starts cmd; quit is the signal that ends it without waiting for
 // its clients. The process is killed when this program dies.
-func startProcess(name string, cmd *exec.Cmd, quit syscall.Signal) (*process, error) {
-	p := &process{name: name, cmd: cmd, output: &tail{}, ended: make(chan struct{}), quit: quit}
+func Start(name string, cmd *exec.Cmd, quit syscall.Signal) (*Process, error) {
+	p := &Process{name: name, cmd: cmd, output: &tail{}, ended: make(chan struct{}), quit: quit}
 	cmd.Stdout, cmd.Stderr = p.output, p.output
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	cmd.SysProcAttr.Setpgid = true // a terminal's Ctrl-C is for this program, which then ends the process itself
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -52,10 +53,11 @@ func startProcess(name string, cmd *exec.Cmd, quit syscall.Signal) (*process, er
 	return p, nil
 }
 
-func (p *process) pid() int { return p.cmd.Process.Pid }
+// PID is its process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// died returns an error with the process's last words if it is gone.
-func (p *process) died() error {
+// Died returns an error with the process's last words if it is gone.
+func (p *Process) Died() error {
 	select {
 	case <-p.ended:
 		return fmt.Errorf("%s ended (%s): %s", p.name, p.cmd.ProcessState, p.output)
@@ -64,21 +66,21 @@ func (p *process) died() error {
 	}
 }
 
-// stop ends the process, by force when it does not go by itself.
-func (p *process) stop() {
+// Stop ends the process, by force when it does not go by itself.
+func (p *Process) Stop() {
 	// An error here means that it is gone already, which ended tells.
 	_ = p.cmd.Process.Signal(p.quit)
 	select {
 	case <-p.ended:
 		return
-	case <-time.After(stopLimit):
+	case <-time.After(StopLimit):
 	}
 	_ = p.cmd.Process.Kill()
 	<-p.ended
 }
 
-// waitReady waits until a query goes through the pooler.
-func (p *process) waitReady(ctx context.Context, connString string) error {
+// WaitReady waits until a query goes through the pooler.
+func (p *Process) WaitReady(ctx context.Context, connString string) error {
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
 	retry := time.NewTicker(20 * time.Millisecond)
@@ -90,7 +92,7 @@ func (p *process) waitReady(ctx context.Context, connString string) error {
 		}
 		select {
 		case <-p.ended:
-			return p.died()
+			return p.Died()
 		case <-ctx.Done():
 			return fmt.Errorf("%s answered no query within %v: %w; it said: %s", p.name, readyLimit, err, p.output)
 		case <-retry.C:
@@ -137,9 +139,9 @@ func (t *tail) String() string {
 	return strings.TrimSpace(string(t.last))
 }
 
-// freePort returns a TCP port of the loopback interface that was free a moment
+// FreePort returns a TCP port of the loopback interface that was free a moment
 // ago.
-func freePort() (int, error) {
+func FreePort() (int, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
@@ -151,10 +153,10 @@ func freePort() (int, error) {
 	return port, nil
 }
 
-// unprivileged returns the identity that a server which refuses to run as root
+// Unprivileged returns the identity that a server which refuses to run as root
 // shall get: nil when this program is not root itself, else that of user
 // postgres, or nobody where there is none.
-func unprivileged() (*syscall.Credential, error) {
+func Unprivileged() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
