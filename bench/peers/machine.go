@@ -3,18 +3,19 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"syscall"
+
+	"poolerd/bench/proc"
 )
 
 // machineLine names what the figures were measured on.
 func machineLine(ctx context.Context, t *target, others ...string) string {
 	parts := []string{
-		fmt.Sprintf("%d cores (%s)", runtime.NumCPU(), orUnknown(processorModel())),
-		"Linux " + orUnknown(readFirstLine("/proc/sys/kernel/osrelease")),
+		fmt.Sprintf("%d cores (%s)", runtime.NumCPU(), proc.Model()),
+		proc.System(),
 		orUnknown(versionOf(ctx, t.pgbench)),
 	}
 	if server, err := t.cluster.Psql(ctx, t.database, "SHOW server_version"); err == nil {
@@ -27,21 +28,8 @@ func machineLine(ctx context.Context, t *target, others ...string) string {
 // loadAverage is the machine's own load before the first run: above about 0.3
 // something else was running, or had just ended.
 func loadAverage() string {
-	load, _, _ := strings.Cut(readFirstLine("/proc/loadavg"), " ")
+	load, _, _ := strings.Cut(proc.FirstLine("/proc/loadavg"), " ")
 	return orUnknown(load)
-}
-
-func processorModel() string {
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(info)) {
-		if key, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
 }
 
 // versionOf is the first line of PROGRAM --version, empty if it will not say.
@@ -51,15 +39,6 @@ func versionOf(ctx context.Context, program string) string {
 		return ""
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
-	return strings.TrimSpace(line)
-}
-
-func readFirstLine(path string) string {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	line, _, _ := strings.Cut(string(b), "\n")
 	return strings.TrimSpace(line)
 }
 
