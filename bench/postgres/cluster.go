@@ -35,6 +35,10 @@ type Options struct {
 	// count grows in proportion.
 	Scale int
 
+	// Without names what the sample is loaded without: WithoutIndex,
+	// WithoutPartitions. It is for showing what they are worth.
+	Without []string
+
 	// Settings are further lines of postgresql.conf; they win over the
 	// package's own. Values need no quotes.
 	Settings map[string]string
@@ -151,6 +155,9 @@ func (o *Options) complete() error {
 	case "trust", "scram-sha-256":
 	default:
 		return fmt.Errorf(`auth %q: must be "trust" or "scram-sha-256"`, o.Auth)
+	}
+	if err := o.checkWithout(); err != nil {
+		return err
 	}
 	return checkSettings(o.Settings)
 }

@@ -159,6 +159,8 @@ func TestRefusals(t *testing.T) {
 		{"auth", Options{Auth: "md5"}, `auth "md5": must be "trust" or "scram-sha-256"`},
 		{"scale below", Options{Scale: -1}, "sample scale -1: must be from 1 to 10000"},
 		{"scale above", Options{Scale: 10001}, "sample scale 10001: must be from 1 to 10000"},
+		{"without", Options{Sample: true, Without: []string{"indexes"}}, `sample without "indexes": must be "index" or "partitions"`},
+		{"without of nothing", Options{Without: []string{"index"}}, "without index, but no sample is asked for: set Options.Sample as well"},
 		{"port", Options{Port: 65536}, "port 65536: must be from 1 to 65535, or 0 for a free one"},
 		{"port as a setting", Options{Settings: map[string]string{"Port": "1"}}, `setting port "1": use Options.Port`},
 		{"setting's name", Options{Settings: map[string]string{"a b": "1"}}, `setting "a b": not a name that postgresql.conf can hold`},
