@@ -172,7 +172,7 @@ func (c *Client) sayLast(b []byte) {
 	if len(b) == 0 || c.left != "" {
 		return
 	}
-	if _, err := c.conn.Write(b); err != nil {
+	if err := c.write(b); err != nil {
 		c.leave(reasonClientGone)
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"poolerd/pool/config"
-	"poolerd/wire/sock"
 	"poolerd/pool/stmt"
 	"poolerd/pool/vars"
 	"poolerd/wire"
 	"poolerd/wire/lex"
+	"poolerd/wire/sock"
 )
 
 // State is what a client is doing.
@@ -100,6 +100,7 @@ type Client struct {
 	inTx   time.Time // when the transaction began
 
 	doom atomic.Pointer[doom]
+	tap  *tap // nil when nothing is recorded
 
 	limits   config.Pool // of limitsOf; the pooler's clock alone uses both
 	limitsOf *config.Config
@@ -164,6 +165,9 @@ func (c *Client) onReadable(uintptr) bool {
 		default:
 			c.leave(reasonClientGone)
 			return true
+		}
+		if c.tap != nil {
+			c.tap.sent(space[:n])
 		}
 		c.in.w += n
 		c.process()
@@ -232,10 +236,19 @@ func (c *Client) flushReply() {
 	if len(c.reply) == 0 {
 		return
 	}
-	if _, err := c.conn.Write(c.reply); err != nil {
+	if err := c.write(c.reply); err != nil {
 		c.leave(reasonClientGone)
 	}
 	c.reply = c.reply[:0]
+}
+
+// write sends to the client. Whatever it is told after its login goes through here.
+func (c *Client) write(b []byte) error {
+	if c.tap != nil {
+		c.tap.replied(b)
+	}
+	_, err := c.conn.Write(b)
+	return err
 }
 
 // leave ends the session.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -63,6 +64,9 @@ func conversations(t *testing.T) {
 		{"byte by byte", func(c *config.Config) { c.DefaultPoolSize = 1 }, func(int) int { return 1 }},
 		{"random pieces", func(c *config.Config) { c.DefaultPoolSize = 3 }, randomPieces(t)},
 		{"nothing deferred", func(c *config.Config) { c.DefaultPoolSize, c.DeferBegin, c.DeferParse = 3, false, false }, nil},
+		{"recorded", func(c *config.Config) {
+			c.DefaultPoolSize, c.Record, c.RecordParameters = 3, filepath.Join(t.TempDir(), "traffic"), config.RecordKept
+		}, nil},
 		{"few statements a server", func(c *config.Config) { c.DefaultPoolSize, c.MaxPreparedStatements = 1, 2 }, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -27,6 +27,7 @@
 //	connect   pgxpool: how servers come into being                                server    Server: one connection
 //	outage    the time without PostgreSQL                                         tend      limits of time
 //	snapshot, stats, reason: what the console and the log see
+//	tap, record: what is copied of the traffic where that is recorded; the format and what it leaves out is wire/record's
 //
 // # The life of a client
 //
@@ -75,7 +76,7 @@
 //	Pooler.mu       pools, clients, connections, listeners
 //	Pool.mu         free servers, counts, queue, sums, settings of the pool
 //
-// and, each taken last, with no other inside: Client.mu (what other goroutines see of a client), keys.mu (cancel keys), stmt.Table's (references to texts), vars.Space's and vars.Set's.
+// and, each taken last, with no other inside: Client.mu (what other goroutines see of a client), keys.mu (cancel keys), stmt.Table's (references to texts), vars.Space's and vars.Set's, recorder.mu.
 //
 // All else of a Client belongs to its goroutine, all of a Server to whoever has it. A waiter is granted by whoever took it out of the queue, once: its channel holds one grant, so
 // that nobody ever blocks on it. Client.doom ends a client from outside: it is set once, then the client is woken by a deadline that has passed, out of the queue, or by a cancel

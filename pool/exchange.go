@@ -5,8 +5,8 @@ import (
 	"os"
 	"time"
 
-	"poolerd/wire/sock"
 	"poolerd/wire"
+	"poolerd/wire/sock"
 )
 
 // One exchange with a server: the request is written and the replies are read, in one stay in the poller.

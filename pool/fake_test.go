@@ -16,8 +16,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"poolerd/pool/config"
-	"poolerd/wire/sock"
 	"poolerd/wire"
+	"poolerd/wire/sock"
 )
 
 // fakeServer is a PostgreSQL that carries nothing out: it answers each message in the shortest way, knows transaction blocks by their keywords, and counts.

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"poolerd/pool/config"
-	"poolerd/wire/sock"
 	"poolerd/pool/vars"
 	"poolerd/wire"
 	"poolerd/wire/auth"
+	"poolerd/wire/sock"
 )
 
 // mostPassword bounds the messages of a login behind the startup packet.
@@ -194,6 +194,8 @@ func (l *login) serveClient() error {
 	if c.doom.Load() != nil {
 		c.leaveDoomed()
 	}
+	c.tap = p.recorder.tap(c)
+	defer c.tap.end()
 	c.serve()
 	return nil
 }

@@ -34,6 +34,7 @@ type Pooler struct {
 	ids        atomic.Uint64
 	began      time.Time
 	console    Console
+	recorder   *recorder // nil when nothing is recorded
 
 	settings atomic.Pointer[config.Config]
 	users    atomic.Pointer[config.Userlist]
@@ -68,6 +69,11 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	}
 	p.settings.Store(conf)
 	p.users.Store(users)
+	if conf.Record != "" {
+		if p.recorder, err = newRecorder(conf.Record, conf.RecordParameters, log); err != nil {
+			return nil, err
+		}
+	}
 	return p, nil
 }
 
@@ -83,6 +89,9 @@ func (p *Pooler) Serve(listeners ...net.Listener) error {
 	p.listeners = append(p.listeners, listeners...)
 	p.mu.Unlock()
 	p.tasks.Go(p.tendAll)
+	if p.recorder != nil {
+		go p.recorder.run() // until stop, which waits for it
+	}
 	errs := make(chan error, len(listeners))
 	for _, l := range listeners {
 		p.accepted.Go(func() { errs <- p.listen(l) })
@@ -107,6 +116,7 @@ func (p *Pooler) Serve(listeners ...net.Listener) error {
 		pool.pg.Close()
 	}
 	p.tasks.Wait()
+	p.recorder.stop()
 	return failed
 }
 

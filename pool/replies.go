@@ -110,7 +110,7 @@ func (r *replies) flush() {
 		r.from = r.at
 		return
 	}
-	_, r.clientErr = r.client.conn.Write(r.b[r.from:r.at])
+	r.clientErr = r.client.write(r.b[r.from:r.at])
 	r.client.tally.sent += uint64(r.at - r.from)
 	r.from = r.at
 	r.parted = r.body > 0 && !r.bodyDropped
@@ -186,7 +186,7 @@ func (r *replies) put(msg []byte) {
 	}
 	if r.from < len(msg) { // longer than the headroom
 		if r.clientErr == nil {
-			_, r.clientErr = r.client.conn.Write(msg)
+			r.clientErr = r.client.write(msg)
 		}
 		return
 	}

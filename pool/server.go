@@ -13,10 +13,10 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"poolerd/wire/sock"
 	"poolerd/pool/stmt"
 	"poolerd/pool/vars"
 	"poolerd/wire"
+	"poolerd/wire/sock"
 )
 
 // Server is one connection to PostgreSQL. pgxpool owns it; between acquire and release whoever has it reads and writes its socket raw, and nothing

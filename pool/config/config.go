@@ -41,6 +41,12 @@ const (
 	LogJSON    = "json"
 )
 
+// What becomes of parameters in a recording, as in the key record_parameters.
+const (
+	RecordHashed = "hashed" // stand-ins of the same length
+	RecordKept   = "kept"   // as they are, secrets excepted
+)
+
 // Config is everything an operator can set. The fields that mirror a key bear its name; the key's documentation, unit and default are in Keys. A Config is
 // not changed after it has been checked: a reload makes a new one.
 type Config struct {
@@ -108,6 +114,9 @@ type Config struct {
 	Threads    int
 	DeferBegin bool
 	DeferParse bool
+
+	Record           string // file that traffic is recorded in; empty: none is
+	RecordParameters string // RecordHashed or RecordKept
 
 	// Databases by the name that clients use; "*" is for names that are not here.
 	Databases map[string]Database
