@@ -11,7 +11,7 @@ TEST_P ?= 2
 TEST_TIMEOUT ?= 10m
 FUZZTIME ?= 5s
 
-.PHONY: help build run test lint arrows fuzz e2e bench-peers
+.PHONY: help build run test lint arrows fuzz e2e bench bench-peers
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -40,6 +40,9 @@ fuzz: ## run every fuzz target for FUZZTIME (5s)
 
 e2e: ## drive poolerd with every client there is, node-postgres and pgjdbc too
 	POOLERD_E2E_ALL=1 $(GO) test -timeout 30m -count 1 ./cmd/poolerd/e2e/...
+
+bench: build ## how large should the pool be: half a minute of PostgREST's requests; ARGS="--server-latency 1ms" and others, see poolerd help bench
+	bin/poolerd bench --quick --out bin/bench --force $(ARGS)
 
 bench-peers: build ## measure beside PgBouncer and PostgreSQL alone; ARGS="--quick" and others, see --help
 	$(GO) run ./bench/peers $(ARGS)

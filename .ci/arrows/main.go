@@ -29,7 +29,7 @@ type arrow struct {
 var arrows = []arrow{
 	{"cmd/...", []string{"*"}},
 	{"pool/admin", []string{"pool", "pool/config", "pool/metrics", "wire"}},
-	{"pool", []string{"pool/config", "pool/metrics", "pool/stmt", "pool/vars", "wire", "wire/auth", "wire/lex", "wire/sock"}},
+	{"pool", []string{"pool/config", "pool/metrics", "pool/stmt", "pool/vars", "wire", "wire/auth", "wire/lex", "wire/record", "wire/sock"}},
 	{"pool/stmt", []string{"wire/lex"}},
 	{"pool/vars", []string{"wire/lex"}},
 	{"pool/config", nil},
@@ -38,6 +38,7 @@ var arrows = []arrow{
 	{"wire", nil},
 	{"wire/auth", []string{"wire"}},
 	{"wire/lex", []string{"wire"}},
+	{"wire/record", []string{"wire", "wire/lex"}},
 	{"wire/wiretest/...", []string{"wire", "wire/lex", "wire/wiretest/..."}},
 	{"bench/postgres", []string{"configs"}},
 	{"bench/model", nil},
@@ -51,6 +52,7 @@ var arrows = []arrow{
 var outside = []arrow{
 	{"wire", []string{"github.com/jackc/pgx/v5/pgproto3"}},
 	{"wire/lex", nil},
+	{"wire/record", nil},
 	{"pool/stmt", nil},
 	{"pool/vars", nil},
 	{"wire/sock", []string{"golang.org/x/sys/unix"}},

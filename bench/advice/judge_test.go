@@ -50,8 +50,11 @@ func TestJudge(t *testing.T) {
 			c.counters.tables = map[string]*table{"1": {OID: "1", Root: "1", Schema: "public", Name: "review", Dead: 50000, Live: 20000}}
 		}, "public.review is full of dead rows", "worth a look", "50,000 rows dead beside 20,000 rows live"},
 		{"scans", func(c *run) {
-			c.counters.tables = map[string]*table{"1": {OID: "1", Root: "1", Schema: "public", Name: "review", SeqScan: 50, SeqRead: 1000000}}
+			c.counters.tables = map[string]*table{"1": {OID: "1", Root: "1", Schema: "public", Name: "review", SeqScan: 50, SeqRead: 10_000_000}}
 		}, "public.review is read from end to end", "worth a look", "50 sequential scans"},
+		{"scans that cost nothing", func(c *run) {
+			c.counters.tables = map[string]*table{"1": {OID: "1", Root: "1", Schema: "public", Name: "review", SeqScan: 50, SeqRead: 100_000}}
+		}, "", "", ""},
 		{"JIT", func(c *run) {
 			c.counters.statements = []*statement{{Query: "SELECT 1", Calls: 10, Exec: 100, JITGeneration: 20, JITEmission: 40}}
 		}, "short statements are compiled", "costly", "60% of the time"},

@@ -130,7 +130,11 @@ func (s *schema) servesKey(root *relation, i indexDefinition) bool {
 
 // tablesReadWhole finds tables that were read from end to end again and again, where no plan has shown why.
 func tablesReadWhole(c *run, said []*finding) (all []*finding) {
-	const manyScans, manyRows = 10, 1000
+	const (
+		manyScans, manyRows = 10, 1000
+		rowsASecond         = 1e7  // that one core reads and drops, in small rows and from memory
+		leastPart           = 0.01 // of the run that it takes a core at that speed: below, it is not worth anybody's look
+	)
 	roots := map[*relation]bool{}
 	for _, r := range c.schema.relations {
 		roots[c.schema.root(r)] = true
@@ -138,7 +142,8 @@ func tablesReadWhole(c *run, said []*finding) (all []*finding) {
 	for root := range roots {
 		t := c.scansOf(root)
 		told := slices.ContainsFunc(said, func(f *finding) bool { return f.table == root && f.severity > nothing })
-		if told || t.SeqScan < manyScans || t.SeqRead < manyRows*t.SeqScan {
+		part := float64(t.SeqRead) / rowsASecond / max(c.seconds, 1)
+		if told || t.SeqScan < manyScans || t.SeqRead < manyRows*t.SeqScan || part < leastPart {
 			continue
 		}
 		f := &finding{severity: look, title: fmt.Sprintf("%s is read from end to end", root), table: root}

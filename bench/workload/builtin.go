@@ -70,12 +70,21 @@ func Builtin(name string) (*Workload, error) {
 
 // requestAlone makes a workload of one request.
 func requestAlone(doc string, build func() *builder) func() *Workload {
-	return func() *Workload { return build().alone(doc, roleAPI, "") }
+	return func() *Workload {
+		w := build().alone(doc, roleAPI, "")
+		w.Restore = restoreSample()
+		return w
+	}
+}
+
+// restoreSample takes away the lines that were written to the sample, whose scenes have ten each.
+func restoreSample() []string {
+	return []string{"DELETE FROM api.dialogue WHERE line_no > 10", "VACUUM api.dialogue"}
 }
 
 // postgrest is the mix of the eight requests, with the shares of an API that is read nine times as often as written.
 func postgrest() *Workload {
-	w := &Workload{Name: "postgrest", Doc: "what PostgREST sends for a mix of eight requests, four in five of them reads", Role: roleAPI}
+	w := &Workload{Name: "postgrest", Doc: "what PostgREST sends for a mix of eight requests, four in five of them reads", Role: roleAPI, Restore: restoreSample()}
 	for _, one := range []struct {
 		share float64
 		build func() *builder

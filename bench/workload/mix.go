@@ -95,6 +95,11 @@ func (w *Workload) join(other *Workload, share float64) error {
 	} else if w.Role != other.Role {
 		w.Role = roleOwner
 	}
+	for _, statement := range other.Restore {
+		if !slices.Contains(w.Restore, statement) {
+			w.Restore = append(w.Restore, statement)
+		}
+	}
 	if !strings.Contains(w.Setup, other.Setup) {
 		w.Setup += other.Setup
 	}

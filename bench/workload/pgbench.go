@@ -47,5 +47,7 @@ func builtinScript(name, doc, text string) *Workload {
 	if err != nil {
 		panic("workload: a built-in script is wrong: " + err.Error())
 	}
-	return b.alone(doc, roleOwner, pgbenchSetup)
+	w := b.alone(doc, roleOwner, pgbenchSetup)
+	w.Restore = []string{"TRUNCATE pgbench_history", "VACUUM pgbench_branches", "VACUUM pgbench_tellers"} // as pgbench does
+	return w
 }

@@ -24,6 +24,9 @@ type Workload struct {
 	// Setup is SQL that a superuser of the target runs once, before the first measurement, and that may be run again: tables that the workload
 	// wants. Empty for the workloads of the sample, which is loaded already.
 	Setup string
+	// Restore are statements that a superuser of a server that is the bench's own runs between two runs, each by itself, so that every run meets
+	// the data that the first one met. They take away what the workload has added.
+	Restore []string
 	// Role is the role that the clients should log in as on a private PostgreSQL: "authenticator" for PostgREST's workloads, "postgres" for others.
 	Role string
 	// Listeners is, for the fan-out of notifications, how many connections of each client listen; else 0. See Fanout in the package client.

@@ -11,7 +11,7 @@ import (
 )
 
 // load gives what serve would run with.
-func load(t *testing.T, args ...string) *config.Config {
+func settingsOf(t *testing.T, args ...string) *config.Config {
 	t.Helper()
 	var cfg *config.Config
 	app := &cli.App{Name: "poolerd", Flags: serveFlags(), Action: func(c *cli.Context) (err error) {
@@ -27,7 +27,7 @@ func load(t *testing.T, args ...string) *config.Config {
 // TestPrecedence: a flag wins over its variable, that over the file, and that over the default.
 func TestPrecedence(t *testing.T) {
 	clearEnvironment(t)
-	cfg := load(t, "--config=testdata/good.ini")
+	cfg := settingsOf(t, "--config=testdata/good.ini")
 	if cfg.DefaultPoolSize != 7 || cfg.PoolMode != config.ModeSession || cfg.MinPoolSize != 0 {
 		t.Errorf("file: %+v", cfg)
 	}
@@ -35,10 +35,10 @@ func TestPrecedence(t *testing.T) {
 	t.Setenv("POOLERD_MIN_POOL_SIZE", "")
 	t.Setenv("POOLERD_CONFIG", "testdata/good.ini")
 	t.Setenv("POOLERD_LISTEN", "127.0.0.1:1,[::1]:2")
-	if cfg = load(t); cfg.DefaultPoolSize != 8 || cfg.MinPoolSize != 0 || strings.Join(cfg.Listen(), " ") != "127.0.0.1:1 [::1]:2" {
+	if cfg = settingsOf(t); cfg.DefaultPoolSize != 8 || cfg.MinPoolSize != 0 || strings.Join(cfg.Listen(), " ") != "127.0.0.1:1 [::1]:2" {
 		t.Errorf("variables: %+v", cfg)
 	}
-	cfg = load(t, "--pool-size=9", "--listen=:3", "--listen=localhost:4", "--query-wait-timeout=500ms", "--server-lifetime=0.5", "--defer-begin=off", "--admin-users=a,b")
+	cfg = settingsOf(t, "--pool-size=9", "--listen=:3", "--listen=localhost:4", "--query-wait-timeout=500ms", "--server-lifetime=0.5", "--defer-begin=off", "--admin-users=a,b")
 	if cfg.DefaultPoolSize != 9 || cfg.PoolMode != config.ModeSession || strings.Join(cfg.Listen(), " ") != ":3 localhost:4" ||
 		cfg.QueryWaitTimeout != 500*time.Millisecond || cfg.ServerLifetime != 500*time.Millisecond || cfg.DeferBegin || !cfg.IsAdmin("b") {
 		t.Errorf("flags: %+v", cfg)
@@ -49,7 +49,7 @@ func TestPrecedence(t *testing.T) {
 func TestWhereFrom(t *testing.T) {
 	clearEnvironment(t)
 	host := func(args ...string) string {
-		db, ok := load(t, append(args, "--auth-type=trust")...).Database("x")
+		db, ok := settingsOf(t, append(args, "--auth-type=trust")...).Database("x")
 		if !ok {
 			return "none"
 		}
@@ -69,7 +69,7 @@ func TestWhereFrom(t *testing.T) {
 	if got := host("--config=testdata/good.ini", "--upstream=postgres://from-flag"); got != "from-flag" {
 		t.Errorf("got %s", got)
 	}
-	if cfg := load(t, "--demo"); len(cfg.Databases) != 0 || cfg.AuthType != config.AuthTrust {
+	if cfg := settingsOf(t, "--demo"); len(cfg.Databases) != 0 || cfg.AuthType != config.AuthTrust {
 		t.Errorf("demo: %+v", cfg)
 	}
 }

@@ -68,11 +68,13 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		HideVersion:          true, // the command version tells more
 		Writer:               stdout,
 		ErrWriter:            stderr,
-		Commands:             []*cli.Command{serveCommand(), checkCommand(), versionCommand()},
+		Commands:             []*cli.Command{serveCommand(), benchCommand(), checkCommand(), versionCommand()},
 		Action:               unknownCommand,
 		OnUsageError:         onUsageError,
 		ExitErrHandler:       func(*cli.Context, error) {}, // run writes errors
 		EnableBashCompletion: true,
+		// A comma is part of many values: of URLs with several hosts, of passwords, of --what-if. A flag is repeated instead.
+		DisableSliceFlagSeparator: true,
 	}
 }
 
@@ -81,7 +83,7 @@ func unknownCommand(c *cli.Context) error {
 	if c.NArg() == 0 {
 		return cli.ShowAppHelp(c)
 	}
-	return &usageError{fmt.Sprintf("unknown command %q; give serve, check or version, or see poolerd help", c.Args().First())}
+	return &usageError{fmt.Sprintf("unknown command %q; give serve, bench, check or version, or see poolerd help", c.Args().First())}
 }
 
 // onUsageError makes what the flag parser says one line with a way out.

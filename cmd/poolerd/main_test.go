@@ -62,7 +62,7 @@ func TestMistakes(t *testing.T) {
 		env  string
 		want string
 	}{
-		{"bench", "", `unknown command "bench"; give serve, check or version`},
+		{"bnech", "", `unknown command "bnech"; give serve, bench, check or version`},
 		{"serve --bogus", "", "flag provided but not defined: -bogus; see poolerd help serve"},
 		{"serve extra", "", `serve takes no argument, and "extra" was given`},
 		{"version extra", "", `version takes no argument, and "extra" was given`},
