@@ -32,6 +32,10 @@ type Options struct {
 	Config  *pgconn.Config // made by Parse; many clients may share it. It wins over URL
 	Session Session
 
+	// Cold leaves it to the transactions to prepare their statements, each when it is first used. Else all are prepared at once behind the login, where the
+	// Session can do that: see workload.Session.Warm.
+	Cold bool
+
 	Think time.Duration // between the flights of a transaction
 	Limit time.Duration // for a login, and for a flight until its last reply; 0 means 60 s
 
@@ -87,7 +91,39 @@ func Open(ctx context.Context, o Options) (load.Client, error) {
 		_ = c.Close() // the failure is the one to tell
 		return nil, f
 	}
+	if f := c.warm(ctx); f != nil {
+		_ = c.Close()
+		return nil, f
+	}
 	return c, nil
+}
+
+// warmer is a Session that can prepare its statements ahead.
+type warmer interface {
+	Warm(dst []byte) (workload.Flight, bool)
+}
+
+// warm prepares the session's statements. Where the server refuses them together the client begins with a new connection, on which each is prepared when it is first used.
+func (c *client) warm(ctx context.Context) *failure {
+	session, ok := c.Session.(warmer)
+	if !ok || c.Cold {
+		return nil
+	}
+	f, some := session.Warm(nil)
+	if !some {
+		return nil
+	}
+	c.watch(ctx)
+	err := c.conn.exchange(&f)
+	c.unwatch() // ctx is that of the login; it may end before the first Run begins
+	c.mu.Lock()
+	c.ctx, c.unwatch = nil, nil
+	c.mu.Unlock()
+	if err == nil && c.conn.in.outcome().Code == "" {
+		return nil
+	}
+	c.leave()
+	return c.connect(ctx)
 }
 
 // watch makes the end of ctx cut short what the client does. A run's context is the same for all its transactions, so this is done once.

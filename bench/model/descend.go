@@ -118,7 +118,17 @@ func (f *fitting) expect(part Part, largest int) []float64 {
 	}
 	r = append(r, math.Log(s.Cores/cores)/1.5)
 	if f.cpu > 0 {
-		r = append(r, math.Log(s.ServiceUS*1e-6/f.cpu)/0.5)
+		r = append(r, expectService(s.ServiceUS*1e-6, f.cpu))
 	}
 	return r
+}
+
+// expectService is the expectation about the time of one transaction in the database: not below its processor time; but well above it where transactions wait there
+// for locks, disks or a sleep, which no processor time tells of. So far above counts little more than above.
+func expectService(service, cpu float64) float64 {
+	x := math.Log(service / cpu)
+	if x < 0 {
+		return x / 0.5
+	}
+	return math.Log1p(x)
 }

@@ -151,7 +151,7 @@ func checkTargets(targets []Target) (problems []error) {
 	var names []string
 	for _, t := range targets {
 		if slices.Contains(names, t.Name) {
-			problems = append(problems, fmt.Errorf("--target %s is given twice: name each once, as in --target a=postgres://... --target b=postgres://...", t.Name))
+			problems = append(problems, fmt.Errorf("--target %s is given twice: name each once, as in --target a=URL --target b=URL", t.Name))
 		}
 		names = append(names, t.Name)
 	}

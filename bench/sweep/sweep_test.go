@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,24 +153,33 @@ func TestThrottledServer(t *testing.T) {
 	}
 }
 
-// predictions checks what is promised of a size that was left out of the fit: within 10%, or not to be trusted.
+// predictions checks what is promised of a size that was left out of the fit: within 10%, or not to be trusted. A size is measured with several numbers of clients, each for a
+// moment only, so a single cell may be off by half as much again.
 func predictions(t *testing.T, results *report.Results) {
 	t.Helper()
 	if results.Model == nil || len(results.Model.Predictions) == 0 {
 		t.Fatalf("no predictions: %+v", results.Model)
 	}
-	trusted := 0
+	errs := map[int][]float64{}
 	for _, p := range results.Model.Predictions {
-		t.Logf("pool size %d, %d clients: %.0f predicted, %.0f measured (%+.1f%%), trusted %v", p.PoolSize, p.Clients, p.TPS, p.MeasuredTPS, 100*p.Error, p.Trusted)
+		t.Logf("pool size %d, %d clients: %.0f predicted, %.0f measured (%+.1f%%), trusted %v: %s", p.PoolSize, p.Clients, p.TPS, p.MeasuredTPS, 100*p.Error, p.Trusted, p.Why)
 		if !p.Trusted {
 			continue
 		}
-		trusted++
-		if p.Error > 0.10 || p.Error < -0.10 {
+		errs[p.PoolSize] = append(errs[p.PoolSize], p.Error)
+		if math.Abs(p.Error) > 0.15 {
 			t.Errorf("pool size %d, %d clients: predicted %.0f, measured %.0f, and it was to be trusted", p.PoolSize, p.Clients, p.TPS, p.MeasuredTPS)
 		}
 	}
-	t.Logf("%d of %d trusted", trusted, len(results.Model.Predictions))
+	for size, all := range errs {
+		sum := 0.0
+		for _, e := range all {
+			sum += e
+		}
+		if mean := sum / float64(len(all)); math.Abs(mean) > 0.10 {
+			t.Errorf("pool size %d: predicted %+.1f%% off, and it was to be trusted", size, 100*mean)
+		}
+	}
 }
 
 // TestServerLatency: with PostgreSQL 5 ms away a pool must be larger, and the size recommended by a short sweep is within a step of the best of a long one.
@@ -180,7 +190,7 @@ func TestServerLatency(t *testing.T) {
 	}
 	o := small(t, w)
 	o.PoolSizes, o.Clients, o.ServerLatency = []int{1, 2, 4, 8, 16, 32}, []int{16, 64}, 5*time.Millisecond
-	o.Duration = 700 * time.Millisecond
+	o.Warmup, o.Duration = 200*time.Millisecond, time.Second
 	short := run(t, o)
 	clean(t, short)
 	t.Logf("%s; %q", short.Recommendation.Text, short.Recommendation.Reasons)
