@@ -37,8 +37,30 @@ func (b *bench) judgeSizes() {
 	for _, f := range b.found {
 		answer.Reasons = append(answer.Reasons, f.words(b.o))
 	}
+	if disturbed := disturbance(b.results.Runs, answer); disturbed != "" && b.o.private() {
+		answer.Reasons = append(answer.Reasons, disturbed)
+	}
 	b.results.Recommendation = answer
 	b.results.Model = b.fit()
+}
+
+// disturbance says by how much the load generator disturbs a server that shares the machine with it: what it took there at the size recommended.
+func disturbance(runs []report.Run, r *report.Recommendation) string {
+	var generator, all, each float64
+	n := 0.0
+	for _, run := range runs {
+		if run.PoolSize != r.PoolSize || run.Clients != r.Clients || run.OfferedRate != 0 || run.Generator == nil || run.Server == nil || run.Pooler == nil {
+			continue
+		}
+		n++
+		generator += run.Generator.Cores
+		all += run.Generator.Cores + run.Server.Cores + run.Pooler.Cores
+		each += run.Generator.CPUPerTransactionUS
+	}
+	if n == 0 || all == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the load generator itself took %.0f µs of processor time a transaction, %.0f%% of all that was used: on a machine of its own it would leave that to the others", each/n, 100*generator/all)
 }
 
 // judgeTargets says what each target carries. Their comparison, ratio by ratio, is the report's.
