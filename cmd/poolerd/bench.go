@@ -25,10 +25,11 @@ func benchCommand() *cli.Command {
 			"  poolerd bench --target old=postgres://...:6432/app --target new=postgres://...:6433/app --workload select-only --rounds 7\n" +
 			"  poolerd bench --slo p99=20ms                                      the largest rate that keeps it\n" +
 			"  poolerd bench --http http://127.0.0.1:3000                        a PostgREST with all that is behind it",
-		Flags:        benchFlags(),
-		OnUsageError: onUsageError,
-		Action:       bench,
-		Subcommands:  []*cli.Command{benchPlanCommand(), benchReportCommand(), benchCompareCommand(), benchReplayCommand()},
+		Flags:           benchFlags(),
+		OnUsageError:    onUsageError,
+		Action:          bench,
+		HideHelpCommand: true,
+		Subcommands:     []*cli.Command{benchPlanCommand(), benchReportCommand(), benchCompareCommand(), benchReplayCommand()},
 	}
 }
 

@@ -29,6 +29,10 @@ func main() {
 
 // run is the whole program. An error is written to stderr, each problem on a line of its own.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 2 && args[1] == "help" {
+		// The library's help of a command leaves out the flags where there are commands below it; its --help does not.
+		args = append(append([]string{args[0]}, args[2:]...), "--help")
+	}
 	err := newApp(stdout, stderr).RunContext(ctx, args)
 	if err == nil {
 		return exitOK

@@ -53,6 +53,36 @@ func TestCheckGolden(t *testing.T) {
 	}
 }
 
+// TestHelp: what help shows of a command is what --help shows, the commands below it and all flags included.
+func TestHelp(t *testing.T) {
+	for _, tc := range []struct {
+		args string
+		want []string
+	}{
+		{"", []string{"serve", "bench", "check", "version", "help"}},
+		{"serve", []string{"--upstream", "--pool-size"}},
+		{"bench", []string{"compare", "replay", "--target", "--slo", "listen-fanout"}},
+		{"bench plan", []string{"--what-if", "[results.jsonl]"}},
+	} {
+		var shown [2]bytes.Buffer
+		words := strings.Fields(tc.args)
+		for i, args := range [][]string{append([]string{"poolerd", "help"}, words...), append(append([]string{"poolerd"}, words...), "--help")} {
+			var stderr bytes.Buffer
+			if code := run(t.Context(), args, &shown[i], &stderr); code != exitOK || stderr.Len() > 0 {
+				t.Errorf("%q: exit code %d, %s", args, code, stderr.String())
+			}
+		}
+		if shown[0].String() != shown[1].String() {
+			t.Errorf("help %s:\n%s\n--help:\n%s", tc.args, shown[0].String(), shown[1].String())
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(shown[0].String(), want) {
+				t.Errorf("help %s lacks %q:\n%s", tc.args, want, shown[0].String())
+			}
+		}
+	}
+}
+
 // TestMistakes: each is one line that names the flag or key, its value and a way out, with exit code 2.
 func TestMistakes(t *testing.T) {
 	clearEnvironment(t)
