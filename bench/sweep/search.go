@@ -51,7 +51,7 @@ func (b *bench) searched() []*subject {
 	return b.stage.subjects[i : i+1]
 }
 
-// searchOne begins at half of what the subject did in a closed loop, where that was measured, and gives up far below.
+// searchOne begins at half of what the subject has done, where that was measured, and gives up far below.
 func (b *bench) searchOne(ctx context.Context, s *subject) (float64, error) {
 	b.o.Watch.Log("searching the largest rate at which %s keeps %s", s, b.o.SLO)
 	first := max(b.best(s)/2, lowestFirst)
@@ -94,10 +94,10 @@ func (b *bench) window(c cell) time.Duration {
 	return max(b.o.Duration, min(enough, longestWindow))
 }
 
-// best is the largest throughput that a subject had in a closed loop, 0 if there is none.
+// best is the largest throughput that a subject has had, 0 if it was not measured. A closed loop shows what it can do; rates show no more than was asked.
 func (b *bench) best(s *subject) (tps float64) {
 	for _, run := range b.results.Runs {
-		if isOf(run, s) && run.OfferedRate == 0 {
+		if isOf(run, s) {
 			tps = max(tps, run.TPS)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -360,4 +361,39 @@ func slowed(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	return other
+}
+
+// TestBenchTargets compares PostgreSQL with a pooler that the bench starts and ends itself, at scheduled rates and then for the largest rate that keeps a promise.
+func TestBenchTargets(t *testing.T) {
+	port := freePort(t)
+	pooled := fmt.Sprintf("postgres://postgres@127.0.0.1:%d/fountain?sslmode=disable", port)
+	command := fmt.Sprintf("pooled=%s serve --listen 127.0.0.1:%d --upstream %s --auth-type trust --admin-users postgres --pool-size 4 --log-level warn",
+		binaryOfBench(t), port, shared.URL("postgres", "fountain"))
+	dir := filepath.Join(t.TempDir(), "out")
+	stdout, stderr, code := benchOf(t, "bench", "--target", "direct="+shared.URL("postgres", "fountain"), "--target", "pooled="+pooled, "--pooler-cmd", command,
+		"--workload", "get-by-pk", "--clients", "8", "--rates", "1000,3000", "--slo", "p95=250ms", "--rounds", "2", "--warmup", "100ms", "--duration", "400ms", "--no-advice", "--out", dir)
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	for _, want := range []string{"pooled beside direct", "offered/s", "direct keeps p95=250ms up to ", "pooled keeps p95=250ms up to "} {
+		if !strings.Contains(strings.Join(strings.Fields(stdout), " "), want) {
+			t.Errorf("%q is not in what it printed:\n%s", want, stdout)
+		}
+	}
+	results, err := report.ReadFiles(filepath.Join(dir, "results.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, run := range results.Runs {
+		if run.OfferedRate == 0 || run.Lag == nil {
+			t.Errorf("%s: no rate or no lag: %+v", run.Target, run)
+		}
+		if pooled := run.Target == "pooled"; run.Transactions > 0 && (pooled != (run.QueueUS != nil) || !pooled && run.Pooler != nil) {
+			t.Errorf("%s at %.0f/s: queue %v, pooler %v", run.Target, run.OfferedRate, run.QueueUS, run.Pooler)
+		}
+	}
+	if conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+		_ = conn.Close()
+		t.Error("the pooler that the bench has started still listens")
+	}
 }
