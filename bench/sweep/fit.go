@@ -9,7 +9,7 @@ import (
 
 // fit makes the model of a sweep, and tries it at each size with that size left out.
 func (b *bench) fit() *report.Model {
-	all := points(b.results.Runs)
+	all := points(b.results.Runs[:b.swept])
 	m, err := model.Fit(all, b.hints())
 	if err != nil {
 		return &report.Model{Lines: []string{"no model: " + err.Error()}}

@@ -112,7 +112,7 @@ func (b *bench) recommend() (*report.Recommendation, error) {
 	if o.private() {
 		options.OtherCores = otherCores(b.results.Runs)
 	}
-	r, err := model.Recommend(points(b.results.Runs), options)
+	r, err := model.Recommend(points(b.results.Runs[:b.swept]), options)
 	if err != nil {
 		return nil, err
 	}

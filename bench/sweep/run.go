@@ -18,6 +18,7 @@ type bench struct {
 	o       *Options
 	stage   *stage
 	results report.Results
+	swept   int     // how many of the runs belong to the rounds; those of a search follow
 	found   []found // what the search found
 	runs    int     // begun so far
 	trips   float64 // round trips to PostgreSQL of a transaction; 0: not known
@@ -52,6 +53,7 @@ func Run(ctx context.Context, o *Options) (*report.Results, error) {
 	}
 	watcher := b.watch(ctx)
 	b.rounds(ctx)
+	b.swept = len(b.results.Runs)
 	if o.SLO != nil {
 		b.search(ctx)
 	}
