@@ -61,6 +61,8 @@ type Run struct {
 	Pooler    *Usage `json:"pooler,omitempty"`
 	Server    *Usage `json:"server,omitempty"`
 	Generator *Usage `json:"generator,omitempty"`
+	// GeneratorBound tells that the load generator used its threads whole: what was measured then is as much the generator as the target.
+	GeneratorBound bool `json:"generator_bound,omitempty"`
 	// QueueUS is the mean time that a transaction waited for a server, as the pooler's console tells (SHOW STATS); nil where it has none.
 	QueueUS *float64 `json:"queue_us,omitempty"`
 	// QueriesPerTransaction is how many requests of a transaction the pooler took to the server, each a round trip, as its console tells; 0: not known.

@@ -43,7 +43,7 @@ func examples(w *workload.Workload, seed uint64, vars map[string]string) []advic
 		return nil
 	}
 	var setup []string
-	if w.Role == "authenticator" { // PostgREST's statements rely on what the transaction has set before
+	if w.Role == sampleRole { // PostgREST's statements rely on what the transaction has set before
 		setup = []string{"SET LOCAL search_path TO api, public", "SET LOCAL ROLE web_user"}
 	}
 	session := w.NewSession(0, seed, workload.Prepared, vars)

@@ -19,6 +19,9 @@ func (b *bench) judge() {
 	} else {
 		b.judgeTargets()
 	}
+	if bound := generatorBound(b.results.Runs); bound != "" {
+		b.results.Recommendation.Reasons = append(b.results.Recommendation.Reasons, bound)
+	}
 	if r := b.results.Recommendation; r != nil && b.o.Write != nil {
 		b.noted(b.o.Write.Recommendation(*r))
 	}
@@ -42,6 +45,20 @@ func (b *bench) judgeSizes() {
 	}
 	b.results.Recommendation = answer
 	b.results.Model = b.fit()
+}
+
+// generatorBound says in how many runs the load generator may have been what was measured.
+func generatorBound(runs []report.Run) string {
+	n := 0
+	for _, run := range runs {
+		if run.GeneratorBound {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("in %d of %d runs the load generator used its threads whole, so the target may carry more than was measured: give it more with --threads, or run it on another machine", n, len(runs))
 }
 
 // disturbance says by how much the load generator disturbs a server that shares the machine with it: what it took there at the size recommended.
@@ -103,7 +120,7 @@ func (f found) words(o *Options) string {
 func (b *bench) recommend() (*report.Recommendation, error) {
 	o := b.o
 	options := model.Options{Hints: b.hints(), Rounds: o.Rounds, Unit: "transactions/s"}
-	if o.Workload != nil && o.Workload.Role == "authenticator" {
+	if o.Workload != nil && o.Workload.Role == sampleRole {
 		options.Unit = "requests/s" // PostgREST makes one transaction of each
 	}
 	if o.SLO != nil {

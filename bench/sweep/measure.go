@@ -39,7 +39,7 @@ func (b *bench) load(ctx context.Context, c cell) (*load.Result, *meter, error) 
 		Connect: b.connector(c), Clients: c.clients,
 		Rate: c.rate, Arrivals: b.o.Arrivals,
 		Warmup: b.o.Warmup, Duration: b.window(c),
-		Seed: b.seed(), Descriptors: 2 + b.o.listeners(),
+		Seed: b.seed(), Descriptors: 2 + b.o.listeners(), Threads: b.o.Threads,
 		Opened: m.open, Closed: m.shut,
 		Progress: func(part float64) { b.progress(c, part) },
 	})
@@ -136,8 +136,12 @@ func Fill(run *report.Run, result *load.Result) {
 	}
 	if result.CPU > 0 && result.Total.Count > 0 {
 		run.Generator = usage(result.CPU, result.Window, result.Total.Count)
+		run.GeneratorBound = result.Threads > 0 && result.CPU.Seconds() > generatorFull*float64(result.Threads)*result.Window.Seconds()
 	}
 }
+
+// generatorFull is the part of its threads' time from which on the load generator may be what limits a run.
+const generatorFull = 0.9
 
 // add counts a failure. Those outside the measured window count too, so that none is dropped silently.
 func add(run *report.Run, code string, failure *load.Failure) {

@@ -39,6 +39,7 @@ type Options struct {
 	Warmup   time.Duration
 	Duration time.Duration
 	Seed     uint64
+	Threads  int // of the load generator; 0: a quarter of the machine's cores, at least 1
 
 	ClientLatency time.Duration // between the statements of a transaction
 	ServerLatency time.Duration // round trip put between pooler and PostgreSQL
@@ -113,6 +114,9 @@ func (o *Options) Check() error {
 	}
 	if o.Duration < 100*time.Millisecond {
 		refuse("--duration %v: must be 100ms at least, or the figures mean nothing", o.Duration)
+	}
+	if o.Threads < 0 || o.Threads > 1024 {
+		refuse("--threads %d: must be from 1 to 1024, or 0 for a quarter of the machine's cores", o.Threads)
 	}
 	if o.Warmup < 0 {
 		refuse("--warmup %v: must not be negative", o.Warmup)

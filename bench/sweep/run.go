@@ -47,6 +47,7 @@ func Run(ctx context.Context, o *Options) (*report.Results, error) {
 	}
 
 	if o.own() && len(o.PoolSizes) > 0 && o.listeners() == 0 {
+		o.Watch.Log("counting the round trips that a transaction makes to PostgreSQL")
 		if b.trips, err = b.countTrips(ctx); err != nil && ctx.Err() == nil {
 			o.Watch.Log("the round trips of a transaction could not be counted: %v", err)
 		}

@@ -200,12 +200,40 @@ func (s *stage) connections() int {
 
 // setUp makes the workload's own tables.
 func (s *stage) setUp(ctx context.Context) error {
+	if s.o.Workload.Role == sampleRole && !s.o.private() {
+		if err := s.findSample(ctx); err != nil {
+			return err
+		}
+	}
 	if s.o.Workload.Setup == "" {
 		return nil
 	}
 	s.o.Watch.Log("making the tables of workload %s", s.o.Workload.Name)
 	if err := execute(ctx, s.super, s.o.Workload.Setup); err != nil {
 		return fmt.Errorf("the tables of workload %s could not be made (its user needs the right to create tables): %w", s.o.Workload.Name, unreachable(err))
+	}
+	return nil
+}
+
+// sampleRole is the role of workloads that speak to the sample as PostgREST does.
+const sampleRole = "authenticator"
+
+// findSample refuses a server of the user's without the sample, before every run of the bench fails for that.
+func (s *stage) findSample(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	conn, err := pgconn.Connect(ctx, s.super)
+	if err != nil {
+		return unreachable(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	// Whoever may not look into the schema sees no table in it, but the catalog.
+	results, err := conn.Exec(ctx, "SELECT count(*) FROM pg_catalog.pg_class WHERE relname = 'dialogue' AND relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'api')").ReadAll()
+	if err != nil {
+		return unreachable(err)
+	}
+	if len(results) == 1 && len(results[0].Rows) == 1 && string(results[0].Rows[0][0]) == "0" {
+		return fmt.Errorf("workload %s needs the sample, and this database has no table api.dialogue: give your own statements with --script FILE, name another --workload (select1 needs no table), or load configs/fountain.sql into an empty database", s.o.Workload.Name)
 	}
 	return nil
 }

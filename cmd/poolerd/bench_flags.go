@@ -58,6 +58,7 @@ func benchFlags() []cli.Flag {
 		&cli.IntFlag{Name: "rounds", Category: loadFlags, Usage: "`NUMBER` of times that everything is measured, in shuffled order", DefaultText: "2; with --target: 5, quick: 2"},
 		&cli.DurationFlag{Name: "duration", Category: loadFlags, Aliases: []string{"T"}, Usage: "`TIME` that a run is measured", DefaultText: "2.2s; quick: 650ms"},
 		&cli.DurationFlag{Name: "warmup", Category: loadFlags, Usage: "`TIME` before that, which does not count", DefaultText: "600ms; quick: 250ms"},
+		&cli.IntFlag{Name: "threads", Category: loadFlags, Usage: "`NUMBER` of processors that the load generator may use", DefaultText: "a quarter of the machine's, at least 1"},
 		&cli.Uint64Flag{Name: "seed", Category: loadFlags, Value: 1, Usage: "`NUMBER` that all chance follows from"},
 
 		&cli.StringFlag{Name: "out", Category: outFlags, Aliases: []string{"o"}, Usage: "`FOLDER` for report.html, results.jsonl and results.csv", DefaultText: "poolerd-bench-DATE-TIME"},
@@ -80,7 +81,7 @@ func benchOptions(c *cli.Context) (*sweep.Options, error) {
 	own := !c.IsSet("target") && !c.IsSet("http")
 	o := &sweep.Options{
 		Upstream: c.String("upstream"), Direct: c.Bool("direct"), Args: strings.Fields(c.String("serve-args")),
-		Rounds: either(c, "rounds", c.Int("rounds"), defaultRounds(quick, own)), Seed: c.Uint64("seed"),
+		Rounds: either(c, "rounds", c.Int("rounds"), defaultRounds(quick, own)), Seed: c.Uint64("seed"), Threads: c.Int("threads"),
 		Duration:      either(c, "duration", c.Duration("duration"), pick(quick, 650*time.Millisecond, 2200*time.Millisecond)),
 		Warmup:        either(c, "warmup", c.Duration("warmup"), pick(quick, 250*time.Millisecond, 600*time.Millisecond)),
 		ClientLatency: c.Duration("client-latency"), ServerLatency: c.Duration("server-latency"),

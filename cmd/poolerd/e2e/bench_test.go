@@ -104,6 +104,7 @@ func TestBenchBadInput(t *testing.T) {
 		{"nobody there", []string{"--target", "a=postgres://x@127.0.0.1:1/x"}, []string{"target a", "connection refused", "nothing listens there"}, 1},
 		{"no such role", []string{"--target", "a=" + strings.Replace(good, "postgres@", "nobody:hush@", 1)}, []string{"target a", `role "nobody" does not exist`, "look at the user"}, 1},
 		{"no such database", []string{"--target", "a=" + strings.Replace(good, "/bench", "/nowhere", 1)}, []string{`database "nowhere" does not exist`, "look at the database in its URL"}, 1},
+		{"no sample", []string{"--upstream", good}, []string{"workload postgrest needs the sample", "--script FILE", "configs/fountain.sql"}, 1},
 		{"twice the same name", []string{"--target", "a=" + good, "--target", "a=" + good}, []string{"--target a is given twice"}, 2},
 		{"no such workload", []string{"--workload", "selct1"}, []string{`"selct1"`, `did you mean "select1"`}, 2},
 		{"no number", []string{"--clients", "8,many"}, []string{`"many" is not a whole number`, "--clients 4,8,16"}, 2},
