@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ func (c syscallCount) format() string {
 		return "-"
 	}
 	names := slices.SortedFunc(maps.Keys(c.byName), func(a, b string) int {
-		return int(1000*c.byName[b]) - int(1000*c.byName[a])
+		return cmp.Or(int(1000*c.byName[b])-int(1000*c.byName[a]), strings.Compare(a, b))
 	})
 	var parts []string
 	for _, name := range names {
