@@ -20,6 +20,8 @@ func (b *bench) measure(ctx context.Context, c cell, round int) report.Run {
 	}
 	if err == nil {
 		err = c.subject.died()
+	} else if all := c.clients * b.o.listeners(); all > 0 {
+		err = fmt.Errorf("%w; %d listen here, and where a listener keeps a server to itself the pool must be larger than that", err, all)
 	}
 	if err != nil && ctx.Err() == nil {
 		run.Cut = true
@@ -74,8 +76,13 @@ func (b *bench) connector(c cell) func(context.Context, int) (load.Client, error
 			return web.Open(ctx, b.o.webOptions(i, seed))
 		}
 	}
+	limit := time.Duration(0) // the client's own
+	if b.o.listeners() > 0 {
+		limit = listenLimit
+	}
 	return func(ctx context.Context, i int) (load.Client, error) {
 		return client.Open(ctx, client.Options{
+			Limit:     limit,
 			Config:    c.subject.config,
 			Session:   b.o.Workload.NewSession(i, seed, b.o.Protocol, b.vars()),
 			Listeners: b.o.Workload.Listeners,
@@ -86,6 +93,9 @@ func (b *bench) connector(c cell) func(context.Context, int) (load.Client, error
 
 // seed is another one for each run: rows that one has inserted would be the next one's duplicates.
 func (b *bench) seed() uint64 { return b.o.Seed<<20 + uint64(b.runs) }
+
+// listenLimit is how long a listener may take to be there. Where each holds a server of the pool, those beyond its size never are.
+const listenLimit = 5 * time.Second
 
 // vars are the scripts' variables: the user's, and the size of the sample.
 func (b *bench) vars() map[string]string {
