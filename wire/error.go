@@ -29,6 +29,7 @@ const (
 	CodeDuplicatePreparedStatement Code = "42P05"
 	CodeInsufficientResources      Code = "53000"
 	CodeTooManyConnections         Code = "53300"
+	CodeConfigurationLimitExceeded Code = "53400"
 	CodeProgramLimitExceeded       Code = "54000"
 	CodeQueryCanceled              Code = "57014"
 	CodeAdminShutdown              Code = "57P01"

@@ -29,9 +29,11 @@ type arrow struct {
 var arrows = []arrow{
 	{"cmd/...", []string{"*"}},
 	{"pool/admin", []string{"pool", "pool/config", "pool/metrics", "wire"}},
-	{"pool", []string{"pool/config", "pool/metrics", "pool/stmt", "pool/vars", "wire", "wire/auth", "wire/lex", "wire/record", "wire/sock"}},
+	{"pool", []string{"pool/config", "pool/ledger", "pool/listen", "pool/metrics", "pool/stmt", "pool/vars", "wire", "wire/auth", "wire/lex", "wire/record", "wire/sock"}},
+	{"pool/listen", []string{"wire"}},
 	{"pool/stmt", []string{"wire/lex"}},
 	{"pool/vars", []string{"wire/lex"}},
+	{"pool/ledger", []string{"wire/lex"}},
 	{"pool/config", nil},
 	{"pool/metrics", nil},
 	{"wire/sock", nil},

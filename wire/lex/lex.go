@@ -1,5 +1,9 @@
 // Package lex reads the leading keywords of an SQL statement. It is not a parser and never becomes one: it knows for certain a few short statements
-// that it reads from end to end (BEGIN, COMMIT, ROLLBACK, SET, RESET, DEALLOCATE, LISTEN), and of everything else only how it begins.
+// that it reads from end to end (BEGIN, COMMIT, ROLLBACK, SET, RESET, DEALLOCATE, LISTEN), and of everything else only how it begins, and which of some words
+// are in it.
+//
+// Classify tells what a text is, strictly: what it decides is answered without a server. Effects gives every statement of a text that changes its session.
+// Mark tells in a nanosecond a byte what a text may leave behind on its server, and errs on the side of telling too much.
 //
 // Texts are as clients send them, in whatever encoding. They end at their first zero byte, so that the body of a Query may be given as it is; behind it
 // nothing is looked at. Where a text's meaning depends on the server's version or settings, the answer is the careful one that each function names.
@@ -31,12 +35,19 @@ const (
 	Savepoint          // SAVEPOINT
 	RollbackTo         // ROLLBACK TO SAVEPOINT
 	Release            // RELEASE SAVEPOINT
+
+	// Of these Classify gives none, only Effects.
+	Load
+	PrepareTransaction
+	CommitPrepared
+	RollbackPrepared
 )
 
 func (k Kind) String() string {
 	names := [...]string{
 		"other", "empty", "BEGIN", "COMMIT", "ROLLBACK", "SET", "SET LOCAL", "RESET", "LISTEN", "UNLISTEN", "DEALLOCATE", "DEALLOCATE ALL",
 		"DISCARD ALL", "DISCARD", "PREPARE", "EXECUTE", "SAVEPOINT", "ROLLBACK TO", "RELEASE",
+		"LOAD", "PREPARE TRANSACTION", "COMMIT PREPARED", "ROLLBACK PREPARED",
 	}
 	if int(k) < len(names) {
 		return names[k]

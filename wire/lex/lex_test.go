@@ -151,7 +151,7 @@ func TestClassify(t *testing.T) {
 
 func TestKindString(t *testing.T) {
 	seen := map[string]bool{}
-	for k := lex.Other; k <= lex.Release; k++ {
+	for k := lex.Other; k <= lex.RollbackPrepared; k++ {
 		if s := k.String(); s == "" || seen[s] || strings.HasPrefix(s, "Kind(") {
 			t.Errorf("Kind(%d).String() = %q", uint8(k), s)
 		} else {
@@ -305,6 +305,7 @@ var statements = [...]string{
 	"COMMIT",
 	"SET search_path TO a, b",
 	"/* tag */ SELECT 1",
+	"CREATE -- x\n TEMP TABLE t (a int DEFAULT nextval('s')); SELECT set_config('a.b', lower($1), false), set_config('c.d', '', true)",
 }
 
 func TestNoAllocations(t *testing.T) {
@@ -315,6 +316,7 @@ func TestNoAllocations(t *testing.T) {
 			_ = lex.Multi(b)
 			_ = lex.ReadOnly(b)
 			_ = lex.BeginTag(b)
+			_ = lex.Mark(b)
 		})
 		if n != 0 {
 			t.Errorf("%q: %v allocations", sql, n)

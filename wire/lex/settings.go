@@ -140,6 +140,9 @@ func special(s *scanner, t token, one *Setting) bool {
 	case t.is("role"):
 		one.Name = "role"
 		return single(s, one, token.role)
+	case t.is("xml"):
+		one.Name = "xmloption"
+		return s.next().is("option") && single(s, one, func(t token) bool { return t.is("document") || t.is("content") })
 	case t.is("session"):
 		one.Name = "session_authorization"
 		return s.next().is("authorization") && single(s, one, func(t token) bool { return t.is("default") || t.role() })
@@ -257,42 +260,4 @@ func (t token) plain() bool {
 		}
 	}
 	return true
-}
-
-// Sets gives the settings of every SET and RESET in a text of one or more statements, in their order; SET TRANSACTION and its like, which are over with the transaction, as
-// an empty local one. ok is false when one of them cannot be read, or the text cannot be split for certain.
-func Sets(sql []byte) (list []Setting, ok bool) {
-	s := scanner{b: sql}
-	for {
-		start := s.at
-		first := s.next()
-		t := first
-		for t.kind != end && !t.is(";") {
-			if t.kind == broken {
-				return nil, false
-			}
-			t = s.next()
-		}
-		if first.is("set") || first.is("reset") {
-			one, ok := Settings(sql[start:t.at])
-			switch {
-			case ok:
-				list = append(list, one...)
-			case Classify(sql[start:t.at]) == SetLocal:
-				list = append(list, Setting{Local: true})
-			case second(sql[start:t.at]).is("constraints"): // its tag is another
-			default:
-				return nil, false
-			}
-		}
-		if t.kind == end {
-			return list, true
-		}
-	}
-}
-
-func second(sql []byte) token {
-	s := scanner{b: sql}
-	s.next()
-	return s.next()
 }

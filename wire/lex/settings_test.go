@@ -48,6 +48,7 @@ func TestSettings(t *testing.T) {
 		{"SET NAMES", []lex.Setting{{Name: "client_encoding", Default: true}}},
 		{"SET NAMES; SET NAMES DEFAULT", []lex.Setting{{Name: "client_encoding", Default: true}, {Name: "client_encoding", Default: true}}},
 		{"SET ROLE anon", one("role", "anon")},
+		{"SET XML OPTION document", one("xmloption", "document")},
 		{"SET ROLE NONE", one("role", "NONE")},
 		{"SET ROLE 'x y'", one("role", "'x y'")},
 		{"SET role = anon", one("role", "anon")},
@@ -84,7 +85,7 @@ func TestNoSettings(t *testing.T) {
 		"SET transaction_read_only TO on", "RESET transaction_deferrable", "RESET TRANSACTION ISOLATION LEVEL", "RESET", "RESET a b", "RESET a, b",
 		"RESET select", "SET TIME ZONE", "SET TIME ZONE INTERVAL '1' HOUR", "SET TIME ZONE a, b", "SET TIME ZONE day", "SET TIME ZONE - 'x'",
 		"SET NAMES utf8", "SET NAMES 'a', 'b'", "SET SCHEMA x", "SET SCHEMA DEFAULT", "SET ROLE", "SET ROLE DEFAULT", "SET ROLE 1", "SET ROLE a, b",
-		"SET ROLE current_user", "SET ROLE on", "SET SESSION AUTHORIZATION", "SET SESSION AUTHORIZATION 1", "SET XML OPTION DOCUMENT", "SET LOCAL",
+		"SET ROLE current_user", "SET ROLE on", "SET SESSION AUTHORIZATION", "SET SESSION AUTHORIZATION 1", "SET XML OPTION x", "SET XML DOCUMENT", "SET LOCAL",
 		"SET SESSION", "SET LOCAL SESSION a = 1", "SET SESSION LOCAL a = 1",
 	} {
 		if got, ok := lex.Settings([]byte(sql)); ok || got != nil {
