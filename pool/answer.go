@@ -67,7 +67,7 @@ func (c *Client) answerQuery(body []byte) bool {
 	kind := lex.Classify(sql)
 	switch {
 	case kind == lex.Begin && c.block == blockNone && c.defers():
-		c.block, c.begin = blockDeferred, c.pooler.statements.Intern(wire.ParseTail(string(sql)))
+		c.block, c.begin = blockDeferred, c.pooler.statements.Intern(wire.ParseTail(string(sql)), "")
 		c.reply = wire.AppendCommandComplete(c.reply, lex.BeginTag(sql))
 	case (kind == lex.Commit || kind == lex.Rollback) && c.block == blockDeferred:
 		c.forgetBegin()
@@ -168,7 +168,7 @@ func (p *plan) parse(body []byte) bool {
 	if len(name) == 0 {
 		p.unnamed = tail
 	} else {
-		st := p.c.pooler.statements.Intern(tail)
+		st := p.c.pooler.statements.Intern(tail, p.c.meaning())
 		p.held = append(p.held, st)
 		p.names = append(p.names, nameChange{string(name), st})
 	}
@@ -303,7 +303,7 @@ func (p *plan) commit() {
 		c.forgetBegin()
 	}
 	if p.begin != nil {
-		c.begin = table.Intern(p.begin)
+		c.begin = table.Intern(p.begin, "")
 	}
 	c.block = p.block
 	if p.unnamed != nil {
@@ -322,7 +322,8 @@ func (u *unnamedStatement) set(tail []byte) {
 	}
 	u.exists, u.tail = true, append(u.tail[:0], tail...)
 	u.serial++
-	u.kind = lex.Classify(text(tail))
+	sql := text(tail)
+	u.kind, u.marks = lex.Classify(sql), lex.Mark(sql)
 }
 
 // text is the text at the start of a Parse's body behind the name.

@@ -13,7 +13,7 @@ type attendant struct {
 
 // startAttending is called when the client's goroutine is about to wait.
 func (c *Client) startAttending() {
-	if c.mode != modeSession && c.pin == "" || !c.busy.pipe.Settled() || !c.busy.replies.boundary() {
+	if !c.keeps() || !c.busy.pipe.Settled() || !c.busy.replies.boundary() {
 		return
 	}
 	a := &attendant{server: c.busy, done: make(chan struct{})}

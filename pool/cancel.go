@@ -5,6 +5,11 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,63 +17,119 @@ import (
 )
 
 // cancelKey is what a client must show to cancel its query: a process id of our own making and a secret, 4 bytes long up to protocol 3.0 and 32 from 3.2 on.
+// Among peers some of its bits say whose it is: see peers.go.
 type cancelKey struct {
 	pid    uint32
 	secret []byte
 }
 
-// keys finds clients by their cancel keys.
+// canceller is whom a key stands for.
+type canceller interface {
+	// cancelRunning carries out a cancel request, and returns when it can hit nothing later.
+	cancelRunning()
+}
+
+// holder is a key that was given out.
+type holder struct {
+	key  cancelKey
+	peer bool // it says whose it is
+	who  canceller
+}
+
+// keys finds clients by their cancel keys. The zero value is empty.
 type keys struct {
 	mu    sync.Mutex
-	byPID map[uint32]*Client
+	byPID map[uint32][]holder // one each, but that few process ids are left to a peer's keys
 }
 
-// issue gives c a key that no other client has.
-func (k *keys) issue(c *Client) {
+// pidTries is how often another process id is tried before one is given out twice, with another secret. Only the keys of a peer ever come to that.
+const pidTries = 16
+
+// issue gives who a key that nobody else has. peer is this process's number in its group, 0 when it has none.
+func (k *keys) issue(who canceller, version wire.Version, peer int) cancelKey {
 	size := 4
-	if c.version >= wire.Version32 {
+	if version >= wire.Version32 {
 		size = 32
 	}
-	c.key.secret = make([]byte, size)
-	_, _ = rand.Read(c.key.secret) // never fails, says crypto/rand
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for {
-		var b [4]byte
-		_, _ = rand.Read(b[:])
-		pid := binary.BigEndian.Uint32(b[:]) >> 1 // some drivers take it for a signed number
-		if _, taken := k.byPID[pid]; pid == 0 || taken {
+	if k.byPID == nil {
+		k.byPID = map[uint32][]holder{}
+	}
+	for try := 0; ; try++ {
+		key := randomKey(size)
+		if peer != 0 {
+			key = key.of(peer)
+		}
+		others := k.byPID[key.pid]
+		if key.pid == 0 || len(others) > 0 && (peer == 0 || try < pidTries) || find(others, key) != nil {
 			continue
 		}
-		c.key.pid = pid
-		k.byPID[pid] = c
+		k.byPID[key.pid] = append(others, holder{key, peer != 0, who})
+		return key
+	}
+}
+
+func randomKey(size int) cancelKey {
+	b := make([]byte, 4+size)
+	_, _ = rand.Read(b)                                              // never fails, says crypto/rand
+	return cancelKey{binary.BigEndian.Uint32(b) &^ (1 << 31), b[4:]} // some drivers take the process id for a signed number
+}
+
+func (k *keys) revoke(key cancelKey) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	left := slices.DeleteFunc(k.byPID[key.pid], func(h holder) bool { return h.key.equal(key) })
+	if len(left) == 0 {
+		delete(k.byPID, key.pid)
 		return
 	}
+	k.byPID[key.pid] = left
 }
 
-func (k *keys) revoke(c *Client) {
+func (k *keys) find(key cancelKey) canceller {
 	k.mu.Lock()
-	delete(k.byPID, c.key.pid)
-	k.mu.Unlock()
+	defer k.mu.Unlock()
+	return find(k.byPID[key.pid], key)
 }
 
-func (k *keys) find(pid uint32, secret []byte) *Client {
-	k.mu.Lock()
-	c := k.byPID[pid]
-	k.mu.Unlock()
-	if c == nil || subtle.ConstantTimeCompare(c.key.secret, secret) != 1 {
-		return nil
+func find(among []holder, key cancelKey) canceller {
+	for _, h := range among {
+		asked := key
+		if h.peer {
+			asked = key.fresh()
+		}
+		if h.key.equal(asked) {
+			return h.who
+		}
 	}
-	return c
+	return nil
 }
 
-// cancel carries out a client's cancel request: what runs for it is cancelled, or its wait for a server ends. A request that comes too late does nothing.
-func (p *Pooler) cancel(pid uint32, secret []byte) {
-	c := p.keys.find(pid, secret)
-	if c == nil {
+func (k cancelKey) equal(other cancelKey) bool {
+	return k.pid == other.pid && subtle.ConstantTimeCompare(k.secret, other.secret) == 1
+}
+
+// cancel carries out a cancel request: what runs for the key's client is cancelled, or its wait for a server ends. A request that comes too late does nothing. One that
+// means a client of a peer is passed on to it.
+func (p *Pooler) cancel(key cancelKey) {
+	if who := p.keys.find(key); who != nil {
+		who.cancelRunning()
+		return
+	}
+	conf := p.config()
+	switch {
+	case conf.PeerID != 0 && conf.PeerID != key.peer():
+		p.forward(key)
+	case conf.PeerID == 0 && len(conf.Peers) > 0:
+		p.log.Warn().Msg("cancel request with an unknown key: it may be for another one of [peers], but this pooler has no peer_id")
+	default:
 		p.log.Info().Msg("cancel request with an unknown key")
-		return
 	}
+}
+
+// cancelRunning cancels what runs for the client, or its wait for a server.
+func (c *Client) cancelRunning() {
 	c.mu.Lock()
 	state, s := c.state, c.server
 	c.mu.Unlock()
@@ -93,11 +154,7 @@ func (c *Client) cancelOn(s *Server) {
 	s.pending.Add(1)
 	s.cancels.Add(1)
 	c.mu.Unlock()
-	limit := c.pooler.config().CancelWaitTimeout
-	if limit == 0 {
-		limit = time.Minute
-	}
-	ctx, stop := context.WithTimeout(c.pooler.life, limit)
+	ctx, stop := c.pooler.cancelContext()
 	defer stop()
 	if err := s.cancel(ctx); err != nil {
 		s.suspect.Store(true)
@@ -105,4 +162,32 @@ func (c *Client) cancelOn(s *Server) {
 	}
 	s.pending.Add(-1)
 	s.cancels.Done()
+}
+
+// cancelContext bounds a cancel request that is sent on.
+func (p *Pooler) cancelContext() (context.Context, context.CancelFunc) {
+	limit := p.config().CancelWaitTimeout
+	if limit == 0 {
+		limit = time.Minute
+	}
+	return context.WithTimeout(p.life, limit)
+}
+
+// sendCancel sends a cancel request, and waits until it has been carried out: the other side closes the connection then.
+func sendCancel(ctx context.Context, network, address string, key cancelKey) error {
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return fmt.Errorf("connect for a cancel request: %w", err)
+	}
+	defer func() { _ = nc.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(past) })
+	defer stop()
+	if _, err := nc.Write(wire.AppendCancelRequest(nil, key.pid, key.secret)); err != nil {
+		return fmt.Errorf("send a cancel request: %w", err)
+	}
+	if _, err := io.Copy(io.Discard, nc); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("wait for a cancel request: %w", err)
+	}
+	return nil
 }

@@ -38,6 +38,7 @@ var (
 	past       = time.Unix(1, 0) // a deadline that has passed; never changed
 	noDeadline time.Time
 	errPrelude = errors.New("server refused the client's session parameters")
+	errRetry   = errors.New("server could not be brought back to where the request began")
 )
 
 func errShutdown() *wire.Error {
@@ -121,13 +122,14 @@ func (c *Client) sendBegin() {
 	s.pipe.Sent(wire.OpExecute, wire.ForPooler, nil)
 	c.out = wire.AppendExecute(wire.AppendBind(c.outgoing(), "", st.Name), "")
 	c.lastKind = lex.Begin
-	c.forgetBegin()
+	c.attempt.begin, c.begin, c.block = st, nil, blockNone
 	c.opened = true
 }
 
 // afterExchange decides what becomes of the server, and writes what is left to be written.
 func (c *Client) afterExchange(s *Server) {
 	r := &s.replies
+	c.forgetAttempt()
 	switch {
 	case r.clientErr != nil:
 		c.leave(reasonClientGone)
@@ -140,14 +142,24 @@ func (c *Client) afterExchange(s *Server) {
 		c.opened = false
 		c.countQuery()
 	}
-	keeps := c.mode == modeSession || c.pin != ""
 	last := r.last()
 	defer last.free()
 	c.tally.sent += uint64(len(last.b))
+	over := s.pipe.Idle() && c.body == 0
+	b, err := c.takeStock(s, last.b, over)
+	if err != nil {
+		c.sayLast(last.b)
+		c.stockFailed(s, err)
+		return
+	}
 	switch {
-	case s.pipe.Idle() && !keeps && c.body == 0:
+	case c.ending != nil:
+		c.sayLast(last.b)
+		c.leaveWith(reasonPin, c.ending)
+		return
+	case over && !c.keeps():
 		c.giveBack()
-	case s.pipe.Doubtful() && s.pipe.Settled() && !keeps:
+	case s.pipe.Doubtful() && s.pipe.Settled() && !c.keeps():
 		if s.pipe.Status() != wire.TxIdle {
 			c.block = blockFailed
 		}
@@ -158,7 +170,10 @@ func (c *Client) afterExchange(s *Server) {
 		c.refuseBlock()
 		return
 	}
-	c.sayLast(last.b)
+	if over && c.member != nil {
+		b = ahead(b, c.notifications(s))
+	}
+	c.sayLast(b)
 	if c.busy == nil && c.pooler.draining.Load() {
 		c.end(reasonShutdown, errShutdown())
 	}
@@ -184,6 +199,47 @@ func (c *Client) countQuery() {
 	}
 }
 
+// takeStock finds out what a request has done to the session, where that has to be asked or told on: nearly always there is nothing to do. It gives the replies with what
+// has to be added. An error means that the server is lost.
+func (c *Client) takeStock(s *Server, replies []byte, over bool) ([]byte, error) {
+	if c.resets && s.pipe.Settled() && !s.pipe.Open() && s.pipe.Status() != wire.TxFailed {
+		told, err := c.readopt(s)
+		if err != nil {
+			return nil, err
+		}
+		replies = ahead(replies, told)
+	}
+	if !over || c.mode == modeSession {
+		return replies, nil
+	}
+	if c.marks != 0 {
+		if err := c.inspect(s); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.channels) > 0 || s.pins&pinListen != 0 || c.listens {
+		if err := c.follow(s); err != nil {
+			return nil, err
+		}
+	}
+	if c.ddl {
+		c.changeSchema()
+	}
+	return replies, nil
+}
+
+// stockFailed: the server has gone while it was asked what is left on it. A client that had state there has lost it, and is told.
+func (c *Client) stockFailed(s *Server, err error) {
+	c.pool.finish(c, s, time.Now())
+	had := c.pins != 0 || c.pinSlot
+	c.detach().discard(reasonServerGone)
+	c.setPins(0)
+	if had {
+		c.leaveWith(reasonServerLost, wire.Fatalf(wire.CodeConnectionFailure, "server connection was lost, and with it the state of the session"))
+	}
+	c.pooler.log.Warn().Err(err).Uint32("pid", s.pid).Str("database", c.database).Msg("server was lost while its session state was looked at")
+}
+
 // giveBack gives an idle server back to its pool. A cancel request that is on its way to it is waited for, elsewhere: it may hit whatever runs next.
 func (c *Client) giveBack() {
 	c.learn(c.busy)
@@ -191,7 +247,7 @@ func (c *Client) giveBack() {
 	now := time.Now()
 	p := c.pool
 	p.finish(c, s, now)
-	if conf := p.pooler.config(); conf.ServerResetQueryAlways && conf.ServerResetQuery != "" && s.run(conf.ServerResetQuery, queryLimit) != nil {
+	if (s.pins != 0 || p.pooler.config().ServerResetQueryAlways) && !s.reset() {
 		s.discard(reasonReset)
 		return
 	}
@@ -226,7 +282,7 @@ func (c *Client) serverLost(s *Server) {
 	err := c.lostError(s)
 	owed := s.pipe.Owed()
 	inTx := (s.pipe.Status() != wire.TxIdle || c.opened) && c.lastKind != lex.Commit && c.lastKind != lex.Rollback
-	keeps := c.mode == modeSession || c.pin != ""
+	keeps := c.keeps()
 	skips := s.pipe.SkipsToSync()
 	midMessage := r.parted && r.body > 0 && !r.bodyDropped
 	r.flush()
@@ -234,7 +290,11 @@ func (c *Client) serverLost(s *Server) {
 	if inTx {
 		c.block = blockFailed
 	}
-	c.sets, c.opened = c.sets[:0], false
+	c.ledger.Clear()
+	c.opened, c.marks, c.configs, c.anyConfig = false, 0, c.configs[:0], false
+	if !keeps {
+		c.freePin()
+	}
 	said := skips
 	if !keeps && !midMessage && c.doom.Load() == nil {
 		for _, o := range owed {
@@ -345,7 +405,7 @@ func (s *Server) clean(c *Client) bool {
 		if s.conn.SetDeadline(time.Now().Add(settleLimit)) != nil {
 			return false
 		}
-		err := s.drain()
+		err := s.drain(nil)
 		if err != nil && !errors.As(err, &errRefused{}) {
 			return false
 		}
@@ -365,12 +425,18 @@ func (s *Server) clean(c *Client) bool {
 	if s.pipe.Status() != wire.TxIdle && s.run("ROLLBACK", settleLimit) != nil {
 		return false
 	}
-	if c.mode == modeSession || s.tainted != "" {
-		if sql := s.pool.pooler.config().ServerResetQuery; sql != "" && s.run(sql, queryLimit) != nil {
-			return false
-		}
+	if (c.mode == modeSession || s.pins != 0 || c.marks != 0) && !s.reset() {
+		return false
 	}
-	return s.tainted == "" && s.pipe.Idle()
+	return s.pipe.Idle()
+}
+
+// reset carries out server_reset_query. False means that state may be left on the server that nobody may inherit.
+func (s *Server) reset() bool {
+	if sql := s.pool.pooler.config().ServerResetQuery; sql != "" && s.run(sql, queryLimit) != nil {
+		return false
+	}
+	return s.pins == 0
 }
 
 // isEnd tells whether err is the end of a connection, and no surprise in what came over it.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"poolerd/pool/config"
+	"poolerd/pool/ledger"
+	"poolerd/pool/listen"
 	"poolerd/pool/stmt"
 	"poolerd/pool/vars"
 	"poolerd/wire"
@@ -44,49 +46,70 @@ const (
 
 // Client is one client after its login. All of it belongs to the client's goroutine, but for what mu guards and the atomics.
 type Client struct {
-	id       uint64
-	pooler   *Pooler
-	pool     *Pool
-	conn     *sock.Conn
-	addr     net.Addr
-	local    net.Addr
-	user     string
-	database string // the client's name for it
-	version  wire.Version
-	key      cancelKey
-	began    time.Time
-	mode     config.Mode
+	id          uint64
+	pooler      *Pooler
+	pool        *Pool
+	conn        *sock.Conn
+	addr        net.Addr
+	local       net.Addr
+	user        string
+	database    string // the client's name for it
+	version     wire.Version
+	replication replicationKind
+	key         cancelKey
+	began       time.Time
+	mode        config.Mode
 
-	base *vars.Set // from the startup packet
-	vars *vars.Set
-	sets []lex.Setting // made in this transaction, not committed yet
+	base   *vars.Set // from the startup packet
+	vars   *vars.Set
+	ledger ledger.Ledger // what this transaction has done to the session
 
 	names   stmt.Client
 	unnamed unnamedStatement
 
 	block    block
 	begin    *stmt.Statement // the deferred BEGIN
-	pin      string          // why the client keeps its server after the transaction, empty when it does not
+	pins     pins            // why the client keeps its server after the transaction, 0 when it does not
 	skipping bool            // an error was answered: messages are ignored up to the next Sync
 	busy     *Server         // the server that it has; server below is the same for other goroutines
 
-	in           buffer
-	body         int       // bytes still to come of the message being passed on
-	span         []byte    // bytes of in to be sent, all that is to be sent while out is empty
-	spanEnd      int       // where span ends in in
-	out          []byte    // what is to be sent to the server
-	reply        []byte    // what is to be sent to the client, ahead of the server's bytes
-	bound        lex.Kind  // of the statement bound last
-	boundText    []byte    // its text, as in stmt.Statement.Tail
-	lastKind     lex.Kind  // of what was sent last to be executed
-	asked        time.Time // when the request that is being answered was sent
-	late         lateOp
-	namesInDoubt bool        // a name was given or taken away since the last Sync
-	lost         *wire.Error // why a transaction was lost while the client was idle in it, until it is told
-	pinNext      string      // why the client will keep its server once the transaction is committed
-	tally        tally
-	opened       bool // the deferred BEGIN was sent, and no ReadyForQuery has come since
-	step         func(uintptr) bool
+	in             buffer
+	body           int       // bytes still to come of the message being passed on
+	span           []byte    // bytes of in to be sent, all that is to be sent while out is empty
+	spanEnd        int       // where span ends in in
+	out            []byte    // what is to be sent to the server
+	reply          []byte    // what is to be sent to the client, ahead of the server's bytes
+	bound          lex.Kind  // of the statement bound last
+	boundText      []byte    // its text, as in stmt.Statement.Tail
+	lastKind       lex.Kind  // of what was sent last to be executed
+	asked          time.Time // when the request that is being answered was sent
+	late           lateOp
+	attempt        attempt          // the request under way
+	named          bool             // it gives names, or takes them away
+	namesInDoubt   bool             // a name was given or taken away since the last Sync
+	lost           *wire.Error      // why a transaction was lost while the client was idle in it, until it is told
+	channels       []ledger.Channel // LISTENs and UNLISTENs that are committed, and that the hub is not told of yet
+	member         *listen.Member   // of the database's hub, once it has listened
+	listens        bool             // a LISTEN of this transaction is not known by name
+	notifies       bool             // a text of this transaction may notify
+	marks          lex.Marks        // what the texts of this transaction are suspected of
+	sequenced      bool             // it has taken values of sequences: the server it used last is the best
+	readsSequences bool             // it asks for currval
+	within         *vars.Set        // the parameters that this transaction runs with, nil where they are vars
+	resets         bool             // a RESET has led to the server's default, where the client's startup packet has another value
+	told           []vars.Reported  // what the client believed before that
+	adopted        bool             // that was put right inside the transaction: the server has what the client has
+	pathInDoubt    bool             // search_path or role may be another when what was sent has been carried out
+	doubts         uint64
+	configs        []string    // the session parameters that they set by set_config
+	ddl            bool        // a text of this transaction is DDL
+	defaults       bool        // it changes what sessions begin with
+	anyConfig      bool        // or others, whose names are not known
+	pinSlot        bool        // it counts among those that keep their server
+	ending         *wire.Error // why the session has to end once the replies are sent
+	tally          tally
+	opened         bool // the deferred BEGIN was sent, and no ReadyForQuery has come since
+	step           func(uintptr) bool
 
 	waiter *waiter
 	attend *attendant
@@ -117,6 +140,7 @@ type unnamedStatement struct {
 	exists bool
 	tail   []byte // as in stmt.Statement
 	kind   lex.Kind
+	marks  lex.Marks
 	serial uint64
 }
 
@@ -140,6 +164,11 @@ func (c *Client) serve() {
 	}
 	c.setState(StateClosing)
 	c.settle()
+	c.forgetAttempt()
+	c.setPins(0)
+	if c.member != nil {
+		c.member.Leave()
+	}
 	c.in.free()
 	c.names.Clear()
 }
@@ -226,6 +255,7 @@ func (c *Client) rest() {
 		c.leaveDoomed()
 		return
 	}
+	c.deliver()
 	if c.busy != nil {
 		c.startAttending()
 	}

@@ -25,7 +25,24 @@ func (p *Pool) newPgxpool(conf config.Pool, password config.Secret) (*pgxpool.Po
 		return nil, fmt.Errorf("make the settings of pgxpool: %w", err)
 	}
 	global := p.pooler.config()
-	cc := pc.ConnConfig
+	p.aim(&pc.ConnConfig.Config, conf, password)
+	pc.MaxConns = int32(conf.Size + conf.ReserveSize)
+	pc.MinConns = 0
+	pc.MaxConnLifetime = max(conf.ServerLifetime, 1)
+	pc.MaxConnLifetimeJitter = conf.ServerLifetime / 10
+	pc.MaxConnIdleTime = never
+	if global.ServerIdleTimeout > 0 {
+		pc.MaxConnIdleTime = global.ServerIdleTimeout
+	}
+	pc.HealthCheckPeriod = max(min(global.ServerIdleTimeout/4, maxHealthCheck), minHealthCheck)
+	pc.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false } // we ask the kernel, which costs no round trip
+	pc.BeforeClose = p.forget
+	return pgxpool.NewWithConfig(context.Background(), pc)
+}
+
+// aim makes cc lead to the pool's database: the address, who logs in there and how, and what is listened to meanwhile.
+func (p *Pool) aim(cc *pgconn.Config, conf config.Pool, password config.Secret) {
+	global := p.pooler.config()
 	cc.Host, cc.Port = conf.Database.Host, uint16(conf.Database.Port)
 	if cc.Host == "" {
 		cc.Host = "localhost"
@@ -43,18 +60,6 @@ func (p *Pool) newPgxpool(conf config.Pool, password config.Secret) (*pgxpool.Po
 	cc.AfterNetConnect = func(_ context.Context, _ *pgconn.Config, nc net.Conn) (net.Conn, error) {
 		return &loginConn{Conn: nc}, nil
 	}
-	pc.MaxConns = int32(conf.Size + conf.ReserveSize)
-	pc.MinConns = 0
-	pc.MaxConnLifetime = max(conf.ServerLifetime, 1)
-	pc.MaxConnLifetimeJitter = conf.ServerLifetime / 10
-	pc.MaxConnIdleTime = never
-	if global.ServerIdleTimeout > 0 {
-		pc.MaxConnIdleTime = global.ServerIdleTimeout
-	}
-	pc.HealthCheckPeriod = max(min(global.ServerIdleTimeout/4, maxHealthCheck), minHealthCheck)
-	pc.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false } // we ask the kernel, which costs no round trip
-	pc.BeforeClose = p.forget
-	return pgxpool.NewWithConfig(context.Background(), pc)
 }
 
 func keepAlive(c *config.Config) net.KeepAliveConfig {

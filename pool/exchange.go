@@ -39,6 +39,10 @@ func (c *Client) exchange() {
 	r.unsent = data
 	r.run(s)
 	c.sent()
+	if c.attempt.stale && r.err == nil && r.fatal == nil && s.pipe.Settled() {
+		c.retry(s)
+		return
+	}
 	if s.pipe.NeedsSync() && r.err == nil {
 		c.sendSync()
 		return
@@ -50,7 +54,11 @@ func (c *Client) exchange() {
 func (c *Client) hear() {
 	c.stopAttending()
 	s := c.busy
-	if s == nil || c.left != "" {
+	if c.left != "" {
+		return
+	}
+	if s == nil {
+		c.rest()
 		return
 	}
 	r := &s.replies

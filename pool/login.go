@@ -26,6 +26,8 @@ type login struct {
 	startup *wire.Startup
 	version wire.Version
 	began   time.Time
+
+	replication replicationKind
 }
 
 // accept serves one connection to its end.
@@ -75,8 +77,13 @@ func (l *login) run() error {
 	if err := l.authenticate(admin); err != nil {
 		return err
 	}
-	if admin {
+	switch {
+	case admin && l.replication != notReplication:
+		return wire.Fatalf(wire.CodeFeatureNotSupported, "the console has nothing to replicate")
+	case admin:
 		return l.serveConsole()
+	case l.replication != notReplication:
+		return l.serveReplication()
 	}
 	return l.serveClient()
 }
@@ -96,7 +103,7 @@ func (l *login) readStartup() error {
 			continue
 		case wire.RequestCancel:
 			l.startup = s
-			l.pooler.cancel(s.CancelPID, s.CancelSecret)
+			l.pooler.cancel(cancelKey{s.CancelPID, s.CancelSecret})
 			return nil
 		}
 		l.startup = s
@@ -110,17 +117,11 @@ func (l *login) readStartup() error {
 				return err
 			}
 		}
-		if _, replication := s.Get("replication"); replication {
-			if v, _ := s.Get("replication"); !falseWord(v) {
-				return wire.Fatalf(wire.CodeFeatureNotSupported, "replication connections are not pooled: connect to PostgreSQL itself")
-			}
+		if l.replication, refused = replicationOf(s); refused != nil {
+			return refused
 		}
 		return nil
 	}
-}
-
-func falseWord(s string) bool {
-	return slices.Contains([]string{"", "0", "false", "off", "no", "f", "n", "of"}, strings.ToLower(s))
 }
 
 // authenticate makes the client prove who it is.
@@ -177,8 +178,8 @@ func (l *login) serveClient() error {
 		return err
 	}
 	c.vars = c.base
-	p.keys.issue(c)
-	defer p.keys.revoke(c)
+	c.key = p.keys.issue(c, c.version, l.conf.PeerID)
+	defer p.keys.revoke(c.key)
 	if err := p.enter(c); err != nil {
 		return err
 	}
@@ -187,9 +188,7 @@ func (l *login) serveClient() error {
 		c.leave(reasonLoginFailed)
 		return err
 	}
-	if l.conf.LogConnections {
-		p.log.Info().Uint64("client", c.id).Str("client_addr", c.addr.String()).Str("user", user).Str("database", database).Msg("login")
-	}
+	l.logLogin(c)
 	_ = l.conn.SetDeadline(noDeadline)
 	if c.doom.Load() != nil {
 		c.leaveDoomed()
@@ -198,6 +197,16 @@ func (l *login) serveClient() error {
 	defer c.tap.end()
 	c.serve()
 	return nil
+}
+
+func (l *login) logLogin(c *Client) {
+	if l.conf.LogConnections {
+		e := l.pooler.log.Info().Uint64("client", c.id).Str("client_addr", c.addr.String()).Str("user", c.user).Str("database", c.database)
+		if l.replication != notReplication {
+			e = e.Stringer("replication", l.replication)
+		}
+		e.Msg("login")
+	}
 }
 
 // parameters makes the Set of the startup packet.
@@ -249,14 +258,16 @@ func (l *login) welcome(c *Client) error {
 			return &fatal
 		}
 	}
-	b := wire.AppendAuthenticationOK(nil)
+	_, err := l.conn.Write(appendWelcome(wire.AppendAuthenticationOK(nil), reported, c.key))
+	return err
+}
+
+// appendWelcome appends what a server says between the authentication and the first statement.
+func appendWelcome(b []byte, reported []vars.Reported, key cancelKey) []byte {
 	for _, v := range reported {
 		b = wire.AppendParameterStatus(b, v.Name, v.Value)
 	}
-	b = wire.AppendBackendKeyData(b, c.key.pid, c.key.secret)
-	b = wire.AppendReadyForQuery(b, wire.TxIdle)
-	_, err := l.conn.Write(b)
-	return err
+	return wire.AppendReadyForQuery(wire.AppendBackendKeyData(b, key.pid, key.secret), wire.TxIdle)
 }
 
 // serveConsole runs a session on the console's database.

@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"strconv"
+
 	"poolerd/pool/stmt"
 	"poolerd/wire"
 	"poolerd/wire/lex"
@@ -18,9 +20,18 @@ func (c *Client) relayParse(body []byte, size int) bool {
 	s := c.busy
 	c.tally.parses++
 	if len(name) == 0 {
+		sql, other := "", false
+		if c.names.Len() > 0 {
+			sql, other = c.exchangeName(lex.Classify(text(tail)), text(tail))
+		}
 		if s.pipe.Sent(wire.OpParse, wire.ForClient, &c.unnamed) {
 			c.unnamed.set(tail)
 			s.unnamed = unnamed{c.id, c.unnamed.serial}
+		}
+		if other {
+			c.out = wire.AppendParse(c.outgoing(), "", wire.ParseTail(sql))
+			c.in.r += size
+			return true
 		}
 		c.pass(size)
 		return true
@@ -35,7 +46,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 		c.in.r += size
 		return true
 	}
-	st := c.pooler.statements.Intern(tail)
+	st := c.pooler.statements.Intern(tail, c.meaning())
 	defer c.pooler.statements.Drop(st)
 	op := &nameChange{string(name), st}
 	if s.stmts.Has(st) && (s.pipe.Status() != wire.TxFailed || ends(st.Kind)) { // else the server refuses it, whatever its name
@@ -45,7 +56,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 		}
 		c.pooler.statements.Keep(st)
 		c.names.Put(op.name, st)
-		c.namesInDoubt = true
+		c.namesInDoubt, c.named = true, true
 		s.pipe.Sent(wire.OpParse, wire.ForNobody, op)
 		c.in.r += size
 		return true
@@ -54,7 +65,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 		s.stmts.Remove(st)
 		c.closeStatement(st)
 	}
-	c.namesInDoubt = true
+	c.namesInDoubt, c.named = true, true
 	if !s.pipe.SkipsToSync() {
 		c.addStatement(st)
 	}
@@ -94,13 +105,21 @@ func (c *Client) bindNames(body []byte, size int) bool {
 	s := c.busy
 	c.tally.binds++
 	st := c.needs(name)
+	var marks lex.Marks
 	switch {
 	case st != nil:
-		c.bound, c.boundText = st.Kind, st.Tail
+		c.bound, c.boundText, marks = st.Kind, st.Tail, st.Marks
 	case len(name) == 0:
-		c.bound, c.boundText = c.unnamed.kind, c.unnamed.tail
+		c.bound, c.boundText, marks = c.unnamed.kind, c.unnamed.tail, c.unnamed.marks
 	default:
 		c.bound = lex.Other
+	}
+	if marks != 0 {
+		if err := c.suspect(marks, c.bound, text(c.boundText)); err != nil && size <= c.in.len() {
+			c.provoke(err)
+			c.in.r += size
+			return true
+		}
 	}
 	if c.mode == modeStatement && c.bound == lex.Begin {
 		return c.refuseBlock()
@@ -139,11 +158,71 @@ func (c *Client) needs(name []byte) *stmt.Statement {
 	if !ok {
 		return nil
 	}
+	if m := c.meaning(); st.Meaning != m {
+		st = c.translate(name, st, m)
+	}
 	if s.stmts.Has(st) || s.pipe.SkipsToSync() {
 		return st
 	}
 	c.prepare(st)
 	return st
+}
+
+// exchangeName writes the server's name into SQL's EXECUTE and DEALLOCATE of a statement to which the client has given its name by Parse, and makes sure that the server has it.
+func (c *Client) exchangeName(kind lex.Kind, sql []byte) (other string, ok bool) {
+	if kind != lex.Execute && kind != lex.Deallocate || c.names.Len() == 0 {
+		return "", false
+	}
+	list, ok := lex.Effects(sql)
+	if !ok || len(list) != 1 || list[0].Kind != kind {
+		return "", false
+	}
+	if _, known := c.names.Get([]byte(list[0].Name)); !known {
+		return "", false
+	}
+	tokens, _ := lex.Tokens(nil, sql)
+	at := 1
+	if kind == lex.Deallocate && len(tokens) > 2 && tokens[2].Kind != lex.Symbol {
+		at = 2 // DEALLOCATE PREPARE name
+	}
+	if len(tokens) <= at {
+		return "", false
+	}
+	st := c.needs([]byte(list[0].Name))
+	return string(sql[:tokens[at].From]) + st.Name + string(sql[tokens[at].To:]), true
+}
+
+// taken is PostgreSQL's error about SQL's PREPARE of a name that the client has given to a statement by Parse; nil when it is free.
+func (c *Client) taken(sql []byte) *wire.Error {
+	list, ok := lex.Effects(sql)
+	if !ok || len(list) == 0 {
+		return nil
+	}
+	if _, known := c.names.Get([]byte(list[0].Name)); !known {
+		return nil
+	}
+	return wire.Errorf(wire.CodeDuplicatePreparedStatement, `prepared statement "%s" already exists`, list[0].Name)
+}
+
+// translate makes name stand for the same text where its names mean something else: the search_path or the role has changed since it was prepared, and PostgreSQL
+// would look its names up again.
+func (c *Client) translate(name []byte, st *stmt.Statement, meaning string) *stmt.Statement {
+	other := c.pooler.statements.Intern(st.Tail, meaning)
+	c.names.Delete(string(name))
+	c.names.Put(string(name), other)
+	return other
+}
+
+// meaning is what the names in a text depend on where it is sent now.
+func (c *Client) meaning() string {
+	switch {
+	case c.pathInDoubt: // nobody else's statement, nor used again
+		c.doubts++
+		return "?" + strconv.FormatUint(c.id, 36) + "." + strconv.FormatUint(c.doubts, 36)
+	case c.within != nil:
+		return c.within.Meaning()
+	}
+	return c.vars.Meaning()
 }
 
 // prepare sends a Parse ahead, whose answer the client does not see unless it is an error.
@@ -185,8 +264,12 @@ func (c *Client) needsUnnamed() {
 		return
 	}
 	if c.unnamed.exists {
+		tail := c.unnamed.tail
+		if sql, ok := c.exchangeName(c.unnamed.kind, text(tail)); ok {
+			tail = wire.ParseTail(sql)
+		}
 		s.pipe.Sent(wire.OpParse, wire.ForPooler, &c.unnamed)
-		c.out = wire.AppendParse(c.outgoing(), "", c.unnamed.tail)
+		c.out = wire.AppendParse(c.outgoing(), "", tail)
 	} else {
 		s.pipe.Sent(wire.OpClose, wire.ForPooler, nil)
 		c.out = wire.AppendClose(c.outgoing(), 'S', "")
@@ -211,11 +294,12 @@ func (c *Client) relayDescribe(body []byte, size int) bool {
 		return false
 	}
 	st := c.needs(name)
-	s.pipe.Sent(wire.OpDescribeStatement, wire.ForClient, nil)
 	if st == nil {
+		s.pipe.Sent(wire.OpDescribeStatement, wire.ForClient, nil)
 		c.pass(size)
 		return true
 	}
+	s.pipe.Sent(wire.OpDescribeStatement, wire.ForClient, st)
 	c.out = wire.AppendDescribe(c.outgoing(), 'S', st.Name)
 	c.in.r += size
 	return true
@@ -239,7 +323,7 @@ func (c *Client) relayClose(body []byte, size int) bool {
 			if !s.pipe.SkipsToSync() {
 				c.pooler.statements.Keep(st)
 				c.names.Delete(string(name))
-				c.namesInDoubt = true
+				c.namesInDoubt, c.named = true, true
 				s.pipe.Sent(wire.OpClose, wire.ForNobody, &nameChange{string(name), st})
 			}
 			return true

@@ -30,10 +30,11 @@ type Key struct{ Database, User string }
 // Pool holds the servers of one database and user, and the clients that wait for one. A server passes from client to client here; pgxpool
 // sees it only when it is opened, rests or is closed. The lock is held for a few instructions, never across I/O.
 type Pool struct {
-	key    Key
-	pooler *Pooler
-	space  *vars.Space
-	plans  atomic.Uint64 // grows when a server refused a prepared statement after a DDL
+	key     Key
+	pooler  *Pooler
+	space   *vars.Space
+	readers sync.Map      // application names that ask for currval
+	plans   atomic.Uint64 // grows when a server refused a prepared statement after a DDL
 
 	mu         sync.Mutex
 	touched    time.Time // when a client last asked for the pool
@@ -88,7 +89,7 @@ func (p *Pool) settings() config.Pool {
 func (p *Pool) acquire(c *Client) (*Server, *wire.Error) {
 	for {
 		p.mu.Lock()
-		s := p.take(c.vars)
+		s := p.take(c)
 		if s == nil {
 			break
 		}
@@ -120,18 +121,25 @@ func (p *Pool) acquire(c *Client) (*Server, *wire.Error) {
 	return g.server, g.err
 }
 
-// take gives a free server when nobody waits: of the few used last one that has the session parameters asked for, else the last.
-func (p *Pool) take(want *vars.Set) *Server {
+// take gives a free server when nobody waits: of the few used last one that has the client's session parameters, else the last. A client of sequences gets the one that
+// it had before.
+func (p *Pool) take(c *Client) *Server {
 	n := len(p.free)
 	if n == 0 || p.queue.len > 0 || p.closed {
 		return nil
 	}
-	at := n - 1
-	if p.pooler.config().ServerRoundRobin {
+	at := -1
+	if c.sequenced {
+		at = slices.IndexFunc(p.free, func(s *Server) bool { return s.sequences == c.id })
+	}
+	switch {
+	case at >= 0:
+	case p.pooler.config().ServerRoundRobin:
 		at = 0
-	} else {
+	default:
+		at = n - 1
 		for i := n - 1; i >= max(0, n-4); i-- {
-			if p.free[i].vars == want {
+			if p.free[i].vars == c.vars {
 				at = i
 				break
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"poolerd/pool/config"
+	"poolerd/pool/listen"
 	"poolerd/pool/stmt"
 	"poolerd/pool/vars"
 	"poolerd/wire"
@@ -30,6 +31,7 @@ type Pooler struct {
 	auth       *auth.Authenticator
 	statements *stmt.Table
 	keys       keys
+	peers      peers
 	shares     shares
 	ids        atomic.Uint64
 	began      time.Time
@@ -50,6 +52,7 @@ type Pooler struct {
 
 	mu        sync.Mutex
 	pools     map[Key]*Pool
+	hubs      map[string]*listen.Hub // by database
 	clients   map[*Client]struct{}
 	conns     map[net.Conn]struct{} // logins and consoles
 	listeners []net.Listener
@@ -63,9 +66,9 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	}
 	life, kill := context.WithCancel(context.Background())
 	p := &Pooler{
-		log: log, auth: auth.New(), statements: stmt.NewTable(), keys: keys{byPID: map[uint32]*Client{}}, shares: shares{database: map[string]int{}, user: map[string]int{}}, began: time.Now(),
+		log: log, auth: auth.New(), statements: stmt.NewTable(), shares: shares{database: map[string]int{}, user: map[string]int{}}, began: time.Now(),
 		life: life, kill: kill,
-		pools: map[Key]*Pool{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
+		pools: map[Key]*Pool{}, hubs: map[string]*listen.Hub{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
 	}
 	p.settings.Store(conf)
 	p.users.Store(users)
@@ -110,6 +113,9 @@ func (p *Pooler) Serve(listeners ...net.Listener) error {
 	p.ending.Unlock()
 	for _, pool := range p.allPools() {
 		pool.closeAll(errShutdown())
+	}
+	for _, h := range p.hubs { // nobody makes one any more
+		h.Close()
 	}
 	p.kill() // connections that are being opened end too
 	for _, pool := range p.allPools() {

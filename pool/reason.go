@@ -22,6 +22,9 @@ const (
 	reasonReset         = "server refused its reset"
 	reasonStatementMode = "transaction in statement mode"
 	reasonCancel        = "cancel request of unknown fate"
+	reasonSlowListener  = "notify_backlog"
+	reasonHubLost       = "listening connection lost"
+	reasonPin           = "session state that may not be kept"
 	reasonReload        = "reload"
 	reasonPanic         = "internal error"
 )

@@ -112,7 +112,7 @@ func (c *Client) refuseParse(body []byte) {
 			c.skipping = true
 			return
 		}
-		c.names.Put(string(name), c.pooler.statements.Intern(tail))
+		c.names.Put(string(name), c.pooler.statements.Intern(tail, ""))
 	}
 	c.reply = wire.AppendEmpty(c.reply, wire.ServerParseComplete)
 }

@@ -18,6 +18,8 @@ func (c *Client) relay(fresh bool) {
 		}
 	}
 	s.replies.fresh = fresh
+	c.starts(fresh)
+	c.named = false
 	for c.busy == s && c.left == "" && c.in.len() > 0 {
 		if c.body > 0 {
 			c.passBody()
@@ -30,6 +32,9 @@ func (c *Client) relay(fresh bool) {
 		if c.namesInDoubt && typ == wire.ClientSync {
 			c.namesInDoubt = false
 			break // whether the names changed is known when the Sync is answered
+		}
+		if c.pathInDoubt && (typ == wire.ClientSync || typ == wire.ClientQuery) {
+			break // so is what they mean
 		}
 		if c.mode == modeStatement && s.pipe.Expecting() {
 			break // each statement may get another server
@@ -51,7 +56,7 @@ func (c *Client) passBody() {
 	if late.copyEnd {
 		c.busy.pipe.SentCopyEnd()
 	} else {
-		c.busy.pipe.Sent(late.op, wire.ForClient, nil)
+		c.busy.pipe.Sent(late.op, wire.ForClient, late.tag)
 	}
 }
 
@@ -59,6 +64,7 @@ func (c *Client) passBody() {
 type lateOp struct {
 	set     bool
 	op      wire.Op
+	tag     any
 	copyEnd bool // CopyFail, which asks for nothing
 }
 
@@ -184,7 +190,8 @@ func (c *Client) lateQuery() {
 	}
 	c.tally.queries++
 	c.lastKind = lex.Other
-	c.late = lateOp{set: true, op: wire.OpQuery}
+	c.marks |= lex.MarkOpaque
+	c.late = lateOp{set: true, op: wire.OpQuery, tag: &effect{unknown: true}}
 }
 
 // query records a simple Query; it takes the unnamed statement away, the client's and whoever's the server had.
@@ -203,15 +210,36 @@ func (c *Client) relayQuery(body []byte, size int) bool {
 		sql = body
 	}
 	kind := lex.Classify(sql)
+	if marks := lex.Mark(sql); marks != 0 {
+		if err := c.suspect(marks, kind, sql); err != nil {
+			return c.provokeQuery(err, size)
+		}
+	}
 	switch {
 	case c.mode == modeStatement && kind == lex.Begin:
 		return c.refuseBlock()
+	case kind == lex.Prepare && c.names.Len() > 0 && c.taken(sql) != nil:
+		return c.provokeQuery(c.taken(sql), size)
 	case kind == lex.Deallocate && !c.busy.pipe.Open() && !c.busy.pipe.SkipsToSync() && c.fakeDeallocate(sql):
+		c.in.r += size
+		return true
+	}
+	if other, ok := c.exchangeName(kind, sql); ok {
+		c.query(kind, sql)
+		c.out = wire.AppendQuery(c.outgoing(), other)
 		c.in.r += size
 		return true
 	}
 	c.query(kind, sql)
 	c.pass(size)
+	return true
+}
+
+// provokeQuery is provoke for a simple Query.
+func (c *Client) provokeQuery(err *wire.Error, size int) bool {
+	c.busy.pipe.Sent(wire.OpQuery, wire.ForClient, err)
+	c.out = wire.AppendQuery(c.outgoing(), "poolerd refuses this statement")
+	c.in.r += size
 	return true
 }
 
@@ -228,7 +256,7 @@ func (c *Client) fakeDeallocate(sql []byte) bool {
 	c.pooler.statements.Keep(st)
 	c.names.Delete(name)
 	c.unnamed.exists = false
-	c.namesInDoubt = true
+	c.namesInDoubt, c.named = true, true
 	c.busy.pipe.Sent(wire.OpQuery, wire.ForNobody, &nameChange{name, st})
 	return true
 }

@@ -49,6 +49,11 @@ func (p *Pool) resettle(conf config.Pool, password config.Secret, same bool) err
 		return nil
 	}
 	p.mu.Unlock()
+	return p.replace(conf, password)
+}
+
+// replace makes a new pgxpool, and closes the servers of the old one as they come free.
+func (p *Pool) replace(conf config.Pool, password config.Secret) error {
 	pg, err := p.newPgxpool(conf, password)
 	if err != nil {
 		return err
@@ -81,9 +86,9 @@ func sameServers(a, b *config.Config) bool {
 // flat leaves out what is compared elsewhere, or says nothing about connections.
 func flat(c config.Pool) config.Pool {
 	c.QueryTimeout, c.IdleTransactionTimeout, c.TransactionTimeout, c.ClientIdleTimeout = 0, 0, 0, 0
-	c.Mode, c.MinSize, c.ReserveTimeout, c.MaxDBConnections, c.MaxUserConnections = 0, 0, 0, 0, 0
+	c.Mode, c.MinSize, c.ReserveTimeout, c.MaxDBConnections, c.MaxUserConnections, c.PinPolicy, c.MaxPinned = 0, 0, 0, 0, 0, 0, 0
 	c.Database.Password, c.Database.Origin = config.Secret{}, config.Origin{}
 	c.Database.PoolSize, c.Database.MinPoolSize, c.Database.ReservePoolSize, c.Database.PoolMode = nil, nil, nil, nil
-	c.Database.MaxDBConnections, c.Database.ServerLifetime = nil, nil
+	c.Database.MaxDBConnections, c.Database.ServerLifetime, c.Database.PinPolicy, c.Database.MaxPinnedServers = nil, nil, nil, nil
 	return c
 }

@@ -34,10 +34,9 @@ type replies struct {
 	parted       bool        // a part of a message has been sent to the client
 	own          []byte      // an answer of the pooler's, while it is put in
 	instead      *wire.Error // takes the place of the server's error
+	flushed      bool        // something of the exchange has been sent to the client
+	executed     bool        // something that the client asked for was carried out in the exchange
 	failed       bool        // there was an error since the last ReadyForQuery
-	rolledBack   bool        // the last CommandComplete since then was ROLLBACK
-	commits      bool        // there was a COMMIT since then
-	setsUnsure   bool        // whether the SETs of the transaction hold cannot be told
 	writer       chan error  // of the goroutine that writes while we read
 }
 
@@ -58,7 +57,7 @@ func (r *replies) start(c *Client) {
 		r.b = r.stock[:]
 	}
 	r.client, r.from, r.at, r.to = c, headroom, headroom, headroom
-	r.parted = false
+	r.parted, r.flushed, r.executed = false, false, false
 }
 
 func appendFake(dst []byte, op wire.Op, status wire.TxStatus) []byte {
@@ -110,6 +109,7 @@ func (r *replies) flush() {
 		r.from = r.at
 		return
 	}
+	r.flushed = true
 	r.clientErr = r.client.write(r.b[r.from:r.at])
 	r.client.tally.sent += uint64(r.at - r.from)
 	r.from = r.at
@@ -211,7 +211,16 @@ func (s *Server) reply(typ byte, body []byte) (dropped bool, err error) {
 		}
 		status = wire.TxStatus(body[0])
 	case wire.ServerParameterStatus:
+		if c.resets { // what it says is not what the client will have
+			if c.told == nil {
+				c.told = s.reported
+			}
+			s.note(body)
+			return true, nil
+		}
 		s.note(body)
+	case wire.ServerNotificationResponse:
+		return c.heard(s, body), nil
 	case wire.ServerErrorResponse:
 		if wire.Ends(body) {
 			e, err := wire.ParseError(body)
@@ -226,6 +235,7 @@ func (s *Server) reply(typ byte, body []byte) (dropped bool, err error) {
 	switch typ {
 	case wire.ServerCommandComplete:
 		if of.For == wire.ForClient {
+			r.executed = true
 			c.completed(s, body, of)
 		}
 	case wire.ServerErrorResponse:
@@ -233,7 +243,7 @@ func (s *Server) reply(typ byte, body []byte) (dropped bool, err error) {
 	case wire.ServerReadyForQuery:
 		c.ready(s, of, status)
 	}
-	return verdict == wire.Drop, nil
+	return verdict == wire.Drop || c.attempt.stale, nil
 }
 
 // last is what is ready to be sent, in memory that is the client's from now on: the server may work for another one while it is written.

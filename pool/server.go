@@ -38,7 +38,9 @@ type Server struct {
 	changed  bool            // reported has changed since it was last compared
 	unnamed  unnamed         // whose unnamed statement it holds
 	plans    uint64          // the pool's when its statements were last thrown away
-	tainted  string          // session state that nobody may inherit: reset before the next client
+	pins     pins            // session state that nobody may inherit: reset before the next client
+
+	sequences uint64 // the client whose values of sequences it has
 
 	replies replies            // the replies being relayed
 	step    func(uintptr) bool // onReadable, bound once
@@ -143,6 +145,11 @@ func (e errRefused) Error() string { return "server answered: " + e.answer.Error
 // run carries out a statement of ours on an idle or failed server, and waits for the end of it. The server is not settled after an error other
 // than errRefused: discard it.
 func (s *Server) run(sql string, limit time.Duration) error {
+	return s.runRows(sql, limit, nil)
+}
+
+// runRows is run for a statement whose rows are wanted: row is called with the body of each DataRow, which it may keep.
+func (s *Server) runRows(sql string, limit time.Duration, row func(body []byte)) error {
 	if err := s.conn.SetDeadline(time.Now().Add(limit)); err != nil {
 		return err
 	}
@@ -151,15 +158,15 @@ func (s *Server) run(sql string, limit time.Duration) error {
 	}
 	s.pipe.Sent(wire.OpQuery, wire.ForPooler, nil)
 	s.unnamed = unnamed{}
-	err := s.drain()
+	err := s.drain(row)
 	if reset := s.conn.SetDeadline(noDeadline); reset != nil { // also after a refusal: the server lives on
 		return reset
 	}
 	return err
 }
 
-// drain reads until nothing is owed, and forgets what it reads. It gives the first error that the server answered.
-func (s *Server) drain() error {
+// drain reads until nothing is owed, and forgets what it reads but for rows, where those are wanted. It gives the first error that the server answered.
+func (s *Server) drain(row func(body []byte)) error {
 	var refused *wire.Error
 	for !s.pipe.Settled() {
 		typ, body, err := wire.ReadMessage(s.conn, wire.MaxMessageLen)
@@ -172,6 +179,8 @@ func (s *Server) drain() error {
 			status = wire.TxStatus(body[0])
 		case typ == wire.ServerParameterStatus:
 			s.note(body)
+		case typ == wire.ServerDataRow && row != nil:
+			row(body)
 		case typ == wire.ServerCommandComplete:
 			s.resetBy(string(body))
 		case typ == wire.ServerErrorResponse && refused == nil:
@@ -196,7 +205,8 @@ func (s *Server) resetBy(tag string) {
 	switch tag {
 	case "DISCARD ALL\x00":
 		s.stmts.Clear()
-		s.unnamed, s.vars, s.tainted, s.changed = unnamed{}, s.pool.space.Empty(), "", false
+		s.unnamed, s.vars, s.changed = unnamed{}, s.pool.space.Empty(), false
+		s.pins, s.sequences = s.pins&^resettable, 0
 	case "DEALLOCATE ALL\x00":
 		s.stmts.Clear()
 	}

@@ -13,77 +13,168 @@ import (
 // What a server's replies say about the client's session: the parameters it set, the statements it prepared, and what of it cannot be carried to another
 // server, which keeps the client on the server it has.
 
-// effect is what a statement does to the session once it has succeeded. It is the tag of a Query or an Execute.
+// effect is what a text does to the session: the statements of interest in the order of their tags. It is the tag of a Query or an Execute.
 type effect struct {
-	settings []lex.Setting // of its SETs and RESETs, in the order of their tags
+	list    []lex.Effect
+	unknown bool // the text could not be split
 }
 
-// effectOf tells what a statement will have done: nil for nearly every statement. A text of several statements may have SETs among them.
+// next gives the statement that a CommandComplete belongs to; ok is false where that is not known.
+func (e *effect) next(tag string) (of lex.Effect, ok bool) {
+	if e == nil || e.unknown {
+		return of, false
+	}
+	for len(e.list) > 0 && e.list[0].Kind == lex.Execute { // of no statement of interest: PREPARE does not take those
+		e.list = e.list[1:]
+	}
+	if len(e.list) == 0 {
+		return of, false
+	}
+	of = e.list[0]
+	e.list = e.list[1:]
+	want := of.Tag()
+	if want != tag && (want != "COMMIT" && want != "PREPARE TRANSACTION" || tag != "ROLLBACK") { // the end of a transaction that had failed
+		e.unknown = true
+		return of, false
+	}
+	return of, true
+}
+
+// effectOf tells what a statement will have done: nil for nearly every statement.
 func (c *Client) effectOf(kind lex.Kind, sql []byte) any {
 	c.lastKind = kind
 	switch kind {
-	case lex.SetLocal, lex.Set, lex.Reset:
+	case lex.SetLocal, lex.Set, lex.Reset, lex.Listen, lex.Unlisten, lex.Savepoint, lex.Release, lex.RollbackTo, lex.Prepare, lex.Deallocate:
 	default:
 		if at := bytes.IndexByte(sql, ';'); at < 0 || at == len(sql)-1 {
 			return nil
 		}
 	}
-	if list, ok := lex.Sets(sql); ok && len(list) > 0 {
-		return &effect{settings: list}
+	list, ok := lex.Effects(sql)
+	if ok && len(list) == 0 {
+		return nil
 	}
-	return nil
+	c.pathInDoubt = c.pathInDoubt || !ok || slices.ContainsFunc(list, c.changesNames)
+	return &effect{list: list, unknown: !ok}
+}
+
+// changesNames tells whether names may mean something else after the statement.
+func (c *Client) changesNames(e lex.Effect) bool {
+	switch e.Kind {
+	case lex.RollbackTo:
+		return !c.ledger.Empty()
+	case lex.DiscardAll:
+		return true
+	}
+	return e.Unknown || slices.ContainsFunc(e.Settings, func(s lex.Setting) bool { return vars.Decides(s.Name) })
 }
 
 // boundEffect is effectOf for the statement bound last.
 func (c *Client) boundEffect() any {
 	c.lastKind = c.bound
 	switch c.bound {
-	case lex.SetLocal, lex.Set, lex.Reset:
+	case lex.SetLocal, lex.Set, lex.Reset, lex.Listen, lex.Unlisten, lex.Savepoint, lex.Release, lex.RollbackTo, lex.Prepare, lex.Deallocate:
 		return c.effectOf(c.bound, text(c.boundText))
 	}
 	return nil
 }
 
 // completed takes the tag of a CommandComplete.
-func (c *Client) completed(s *Server, tag []byte, of wire.Owed) {
-	r := &s.replies
-	if r.rolledBack { // with more behind it, ROLLBACK may have taken back some of the SETs before it, or all
-		r.setsUnsure = r.setsUnsure || len(c.sets) > 0
-		r.rolledBack = false
+func (c *Client) completed(s *Server, body []byte, of wire.Owed) {
+	switch string(body) { // without allocating: of nearly all there is nothing to say
+	case "SET\x00", "RESET\x00", "LISTEN\x00", "UNLISTEN\x00", "SAVEPOINT\x00", "RELEASE\x00", "COMMIT\x00", "ROLLBACK\x00", "BEGIN\x00", "START TRANSACTION\x00",
+		"PREPARE\x00", "DEALLOCATE\x00", "DEALLOCATE ALL\x00", "DISCARD ALL\x00", "LOAD\x00",
+		"DISCARD TEMP\x00", "DISCARD PLANS\x00", "DISCARD SEQUENCES\x00",
+		"PREPARE TRANSACTION\x00", "COMMIT PREPARED\x00", "ROLLBACK PREPARED\x00":
+	default:
+		return
 	}
-	switch string(tag) {
-	case "ROLLBACK\x00":
-		r.rolledBack = true
-	case "COMMIT\x00":
-		r.commits = true
-	case "SET\x00", "RESET\x00":
-		e, ok := of.Tag.(*effect)
-		if !ok || len(e.settings) == 0 {
-			c.pinNext = "SET"
-			break
+	tag := string(body[:len(body)-1])
+	e, _ := of.Tag.(*effect)
+	known, ok := e.next(tag)
+	switch tag {
+	case "SET", "RESET":
+		c.set(known, ok)
+	case "LISTEN":
+		s.pins |= pinListen
+		if ok {
+			c.ledger.Listen(known.Name)
+		} else {
+			c.listens = true
 		}
-		c.sets = append(c.sets, e.settings[0])
-		e.settings = e.settings[1:]
-	case "DISCARD ALL\x00":
-		c.discarded(s)
-	case "DEALLOCATE ALL\x00":
+	case "UNLISTEN":
+		c.ledger.Unlisten(known.Name)
+	case "SAVEPOINT":
+		c.ledger.Savepoint(known.Name)
+	case "RELEASE":
+		c.ledger.Release(known.Name)
+	case "COMMIT", "PREPARE TRANSACTION":
+		c.commit(s)
+	case "ROLLBACK":
+		c.rollback(known, ok, e)
+	case "PREPARE":
+		c.keepServer(pinPrepared)
+	case "LOAD":
+		c.keepServer(pinSticky)
+	case "DEALLOCATE":
+		c.deallocated(s, known.Name)
+	case "DEALLOCATE ALL":
 		c.names.Clear()
-		s.resetBy(string(tag))
-	case "LISTEN\x00":
-		c.pinNext = "LISTEN"
-	case "PREPARE\x00", "LOAD\x00": // which ROLLBACK does not undo
-		c.keepServer(string(tag[:len(tag)-1]))
+		s.resetBy("DEALLOCATE ALL\x00")
+		c.marks |= lex.MarkEnds
+	case "DISCARD ALL":
+		c.discarded(s)
+	case "DISCARD SEQUENCES":
+		s.sequences = 0
 	}
 }
 
-// keepServer keeps the client on its server from now on: what it has done there cannot be carried to another.
-func (c *Client) keepServer(why string) {
-	if c.pin == "" {
-		c.mu.Lock()
-		c.pin = why
-		c.mu.Unlock()
+// set notes a SET. Where it could not be read, the server is asked afterwards.
+func (c *Client) set(e lex.Effect, ok bool) {
+	if !ok || e.Unknown {
+		c.marks |= lex.MarkOpaque
+		for _, one := range e.Settings {
+			c.configs = append(c.configs, one.Name)
+		}
+		return
 	}
-	c.busy.tainted = why
+	c.ledger.Set(e.Settings...)
+	for _, one := range e.Settings {
+		if _, ours := c.base.Get(one.Name); one.Default && !one.Local && (ours || one.Name == "" && c.base.Len() > 0) {
+			c.resets = true
+		}
+	}
+}
+
+// rollback takes back what the transaction did, or what it did since a savepoint.
+func (c *Client) rollback(known lex.Effect, ok bool, e *effect) {
+	to := ok && known.Kind == lex.RollbackTo
+	switch {
+	case to && c.ledger.RollbackTo(known.Name), c.ledger.Empty():
+	case ok && !to, e == nil:
+		c.ledger.Clear()
+	default: // back to a savepoint that was not seen
+		c.ledgerUnsure()
+	}
+}
+
+// ledgerUnsure: which of the SETs hold is not known. The server is asked when the transaction is over.
+func (c *Client) ledgerUnsure() {
+	c.marks |= lex.MarkOpaque
+	for _, one := range c.ledger.Settings() {
+		c.configs = append(c.configs, one.Name)
+	}
+	c.ledger.Clear()
+}
+
+// deallocated: a name is gone that the client gave by PREPARE, or by Parse.
+func (c *Client) deallocated(s *Server, name string) {
+	if st, ok := c.names.Get([]byte(name)); ok {
+		s.stmts.Remove(st)
+		c.names.Delete(name)
+		return
+	}
+	c.marks |= lex.MarkEnds
 }
 
 // discarded: DISCARD ALL leaves a session as it was after the login.
@@ -91,51 +182,71 @@ func (c *Client) discarded(s *Server) {
 	c.names.Clear()
 	c.unnamed.exists = false
 	s.resetBy("DISCARD ALL\x00")
-	c.vars, c.sets = c.base, nil
-	c.mu.Lock()
-	c.pin = ""
-	c.mu.Unlock()
+	c.vars = c.base
+	c.resets = c.base.Len() > 0
+	c.ledger.Clear()
+	c.ledger.Unlisten("")
+	c.marks = 0
+	c.setPins(c.pins &^ resettable)
 }
 
-// ready takes a ReadyForQuery that the client asked for: what was set in a transaction that is committed holds.
+// ready takes a ReadyForQuery that the client asked for: what was done in a transaction that is committed holds.
 func (c *Client) ready(s *Server, of wire.Owed, status wire.TxStatus) {
 	if of.For != wire.ForClient {
 		return
 	}
 	r := &s.replies
-	if len(c.sets) > 0 && (r.setsUnsure ||
-		r.rolledBack && status != wire.TxIdle || // ROLLBACK TO SAVEPOINT
-		r.failed && r.commits) { // COMMIT and an error in one text
-		c.keepServer("SET of unknown fate")
-		c.sets = c.sets[:0]
-	}
 	if status == wire.TxIdle {
-		c.committed(s, !r.failed && !r.rolledBack)
+		if r.failed {
+			c.ledger.Clear()
+		} else {
+			c.commit(s)
+		}
+		c.adopted = false
 	}
-	r.failed, r.rolledBack, r.commits, r.setsUnsure = false, false, false, false
+	r.failed = false
+	c.settleNames()
 }
 
-// committed makes what was set in the transaction the client's, or forgets it.
-func (c *Client) committed(s *Server, yes bool) {
-	if yes && len(c.sets) > 0 {
-		c.apply(s, c.sets)
+// settleNames finds what the rest of the transaction runs with.
+func (c *Client) settleNames() {
+	c.within, c.pathInDoubt = nil, false
+	if c.ledger.Empty() {
+		return
 	}
-	if yes && c.pinNext != "" {
-		c.keepServer(c.pinNext)
+	list := c.ledger.Settings()
+	for i := range list {
+		list[i].Local = false
 	}
-	c.sets, c.pinNext = c.sets[:0], ""
+	c.within = with(c.vars, list, c.base, c.pool.space.Empty())
+}
+
+// commit makes what was done in the transaction the client's.
+func (c *Client) commit(s *Server) {
+	if settings := c.ledger.Settings(); len(settings) > 0 {
+		c.apply(s, settings)
+	}
+	if c.mode != modeSession {
+		c.channels = append(c.channels, c.ledger.Channels()...)
+	}
+	c.ledger.Clear()
 }
 
 // apply makes settings that the server has carried out the client's.
 func (c *Client) apply(s *Server, settings []lex.Setting) {
-	c.vars = with(c.vars, settings, c.base)
-	s.vars = with(s.vars, settings, c.pool.space.Empty()) // which knows nothing of the client's startup packet
+	empty := c.pool.space.Empty()
+	c.vars = with(c.vars, settings, c.base, empty)
+	if c.adopted {
+		s.vars = c.vars
+	} else {
+		s.vars = with(s.vars, settings, empty, empty) // which knows nothing of the client's startup packet
+	}
 	s.vars.Learn(s.reported)
 	s.changed = false
 }
 
 // with gives a Set after settings. RESET leads back to base.
-func with(set *vars.Set, settings []lex.Setting, base *vars.Set) *vars.Set {
+func with(set *vars.Set, settings []lex.Setting, base, empty *vars.Set) *vars.Set {
 	for _, one := range settings {
 		switch {
 		case one.Local:
@@ -143,6 +254,9 @@ func with(set *vars.Set, settings []lex.Setting, base *vars.Set) *vars.Set {
 			set = set.Without(one.Name, base)
 		default:
 			set = set.With(vars.Item{Name: one.Name, Value: one.Value, Raw: true})
+		}
+		if one.Name == "session_authorization" && !one.Local { // which ends SET ROLE
+			set = set.Without("role", empty)
 		}
 	}
 	return set
@@ -154,7 +268,7 @@ func (c *Client) answerSettings(sql []byte) bool {
 	if !ok || slices.ContainsFunc(settings, func(s lex.Setting) bool { return s.Local }) {
 		return false
 	}
-	set := with(c.vars, settings, c.base)
+	set := with(c.vars, settings, c.base, c.pool.space.Empty())
 	now, ok := set.Reported()
 	if !ok {
 		return false
@@ -229,9 +343,13 @@ func (c *Client) failedAt(s *Server, of wire.Owed, body []byte, done bool) (drop
 		return true, nil
 	}
 	if st, ok := of.Tag.(*stmt.Statement); ok && done {
-		s.doubtStatement(st, wire.Code(wire.ErrorCode(body)))
+		code := wire.Code(wire.ErrorCode(body))
+		s.doubtStatement(st, code)
+		if c.refusedStale(s, code) {
+			return true, nil
+		}
 	}
-	if e, ok := of.Tag.(*wire.Error); ok && done {
+	if e, ok := of.Tag.(*wire.Error); ok && (done || of.Op == wire.OpQuery) {
 		r.instead = e
 		return true, nil
 	}

@@ -19,6 +19,7 @@ type ClientInfo struct {
 	User        string
 	Database    string // the client's name for it
 	State       State
+	Replication string // physical or logical; empty for a pooled client
 	Pinned      string // why it keeps its server between transactions; empty when it does not
 	Addr, Local net.Addr
 	Connected   time.Time
@@ -84,8 +85,11 @@ func (c *Client) info() ClientInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := ClientInfo{
-		ID: c.id, User: c.user, Database: c.database, State: c.state, Pinned: c.pin, Addr: c.addr, Local: c.local,
+		ID: c.id, User: c.user, Database: c.database, State: c.state, Pinned: c.pins.String(), Addr: c.addr, Local: c.local,
 		Connected: c.began, Since: c.since, Transaction: c.inTx, Version: c.version, CancelPID: c.key.pid,
+	}
+	if c.replication != notReplication {
+		i.Replication = c.replication.String()
 	}
 	if name, ok := c.base.Get("application_name"); ok {
 		i.Application = name.Value

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -38,7 +39,7 @@ func clientRows(clients []pool.ClientInfo, now time.Time) [][]any {
 			s, us = seconds(now.Sub(c.Since))
 		}
 		all = append(all, []any{
-			"C", c.User, c.Database, "none", clientState(c), host, port, localHost, localPort,
+			"C", c.User, c.Database, cmp.Or(c.Replication, "none"), clientState(c), host, port, localHost, localPort,
 			when(c.Connected), when(c.Since), s, us, 0,
 			clientName(c.ID), serverName(c.ServerID), 0, "", c.Application, 0, c.ID,
 			orNull(c.Pinned),
@@ -52,7 +53,7 @@ func clientState(c pool.ClientInfo) string {
 	switch {
 	case c.State == pool.StateLogin, c.State == pool.StateWaiting, c.State == pool.StateClosing:
 		return c.State.String()
-	case c.ServerID != 0:
+	case c.ServerID != 0, c.Replication != "":
 		return "active"
 	}
 	return "idle"

@@ -46,14 +46,15 @@ func TestCheckFindsAll(t *testing.T) {
 }
 
 func TestDiff(t *testing.T) {
-	old := parseText(t, "[databases]\na = host=x password=one\nb = host=x\nc=host=x\n[users]\nu=pool_size=3\n[pgbouncer]\nlisten_port=1\nquery_timeout=1\n")
-	changed := parseText(t, "[databases]\n;\na = host=x password=two\nb = host=x\nd=host=x\n[users]\nu=pool_size=3\n[pgbouncer]\nlisten_port=2\nquery_timeout=2.5\n")
+	old := parseText(t, "[databases]\na = host=x password=one\nb = host=x\nc=host=x\n[users]\nu=pool_size=3\n[peers]\n1=host=x\n2=host=y\n[pgbouncer]\nlisten_port=1\nquery_timeout=1\n")
+	changed := parseText(t, "[databases]\n;\na = host=x password=two\nb = host=x\nd=host=x\n[users]\nu=pool_size=3\n[peers]\n\n1=host=x\n2=host=z\n[pgbouncer]\nlisten_port=2\nquery_timeout=2.5\n")
 	want := []Change{
 		{"listen_port", "1", "2", true},
 		{"query_timeout", "1", "2.5", false},
 		{"databases.a", "set", "changed", false},
 		{"databases.c", "set", "", false},
 		{"databases.d", "", "set", false},
+		{"peers.2", "set", "changed", false},
 	}
 	got := Diff(old, changed)
 	if len(got) != len(want) {

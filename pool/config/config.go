@@ -16,6 +16,18 @@ const (
 
 func (m Mode) String() string { return [...]string{"transaction", "session", "statement"}[m] }
 
+// PinPolicy says what becomes of a client whose session state cannot be carried to another server: temporary tables, session advisory locks, WITH HOLD cursors,
+// LOAD, PREPARE in SQL.
+type PinPolicy uint8
+
+const (
+	PinKeep  PinPolicy = iota // it keeps its server until the state is gone; the default
+	PinError                  // the statement that would make such state is refused, with SQLSTATE 0A000
+	PinOff                    // the state is thrown away when the transaction ends
+)
+
+func (p PinPolicy) String() string { return [...]string{"pin", "error", "off"}[p] }
+
 // AuthType is how clients prove who they are.
 type AuthType uint8
 
@@ -110,10 +122,16 @@ type Config struct {
 	LogLevel          string // a zerolog level's name, or "auto"; see Level
 	LogFormat         string // LogAuto, LogConsole or LogJSON
 
+	// Peers: other poolers that cancel requests are passed on to.
+	PeerID int // of this process; 0: it has no peers
+
 	// What PgBouncer does not have.
-	Threads    int
-	DeferBegin bool
-	DeferParse bool
+	Threads          int
+	DeferBegin       bool
+	DeferParse       bool
+	PinPolicy        PinPolicy
+	MaxPinnedServers int // of a pool; 0: all but one, see Pool.MaxPinned
+	NotifyBacklog    int // bytes of notifications that may wait for one client
 
 	Record           string // file that traffic is recorded in; empty: none is
 	RecordParameters string // RecordHashed or RecordKept
@@ -122,6 +140,8 @@ type Config struct {
 	Databases map[string]Database
 	// Users has the settings of the users that have any.
 	Users map[string]UserSettings
+	// Peers are the poolers that share the group, by their peer_id. This process may be among them.
+	Peers map[int]Peer
 	// Upstream is what a connection URL said beside the address, which is in Databases["*"].
 	Upstream Upstream
 
@@ -130,7 +150,7 @@ type Config struct {
 
 // Defaults gives the settings of an empty file.
 func Defaults() *Config {
-	c := &Config{Databases: map[string]Database{}, Users: map[string]UserSettings{}, origins: map[string]Origin{}}
+	c := &Config{Databases: map[string]Database{}, Users: map[string]UserSettings{}, Peers: map[int]Peer{}, origins: map[string]Origin{}}
 	for _, k := range Keys() {
 		if k.Support != Honoured {
 			continue

@@ -18,6 +18,8 @@ type Database struct {
 	MinPoolSize      *int
 	ReservePoolSize  *int
 	PoolMode         *Mode
+	PinPolicy        *PinPolicy
+	MaxPinnedServers *int
 	MaxDBConnections *int
 	ServerLifetime   *time.Duration
 	ConnectQuery     string            // run on each new server connection; its errors are logged only
@@ -32,6 +34,7 @@ type UserSettings struct {
 	PoolSize               *int
 	ReservePoolSize        *int
 	PoolMode               *Mode
+	PinPolicy              *PinPolicy
 	MaxUserConnections     *int
 	QueryTimeout           *time.Duration
 	IdleTransactionTimeout *time.Duration
@@ -73,6 +76,8 @@ type Pool struct {
 	ReserveSize            int
 	ReserveTimeout         time.Duration
 	Mode                   Mode
+	PinPolicy              PinPolicy
+	MaxPinned              int // servers that clients may keep for the state of their sessions, 1 at least
 	MaxDBConnections       int
 	MaxUserConnections     int
 	ServerLifetime         time.Duration
@@ -83,7 +88,7 @@ type Pool struct {
 }
 
 // Pool gives the settings for clients of a database that log in as user. Of equal settings the user's wins over the database's, and that over the global one.
-// Sizes and mode are those of the user of the server connections, timeouts those of the client's, as in PgBouncer. ok is false when there is no such database.
+// Sizes, mode and pin policy are those of the user of the server connections, timeouts those of the client's, as in PgBouncer. ok is false when there is no such database.
 func (c *Config) Pool(database, user string) (p Pool, ok bool) {
 	db, ok := c.Database(database)
 	if !ok {
@@ -102,6 +107,8 @@ func (c *Config) Pool(database, user string) (p Pool, ok bool) {
 		ReserveSize:            first(c.ReservePoolSize, owner.ReservePoolSize, db.ReservePoolSize),
 		ReserveTimeout:         c.ReservePoolTimeout,
 		Mode:                   first(c.PoolMode, owner.PoolMode, db.PoolMode),
+		PinPolicy:              first(c.PinPolicy, owner.PinPolicy, db.PinPolicy),
+		MaxPinned:              first(c.MaxPinnedServers, db.MaxPinnedServers),
 		MaxDBConnections:       first(c.MaxDBConnections, db.MaxDBConnections),
 		MaxUserConnections:     first(c.MaxUserConnections, owner.MaxUserConnections),
 		ServerLifetime:         first(c.ServerLifetime, db.ServerLifetime),
@@ -111,6 +118,9 @@ func (c *Config) Pool(database, user string) (p Pool, ok bool) {
 		ClientIdleTimeout:      first(c.ClientIdleTimeout, login.ClientIdleTimeout),
 	}
 	p.MinSize = min(p.MinSize, p.Size)
+	if p.MaxPinned == 0 {
+		p.MaxPinned = max(1, p.Size-1)
+	}
 	return p, true
 }
 

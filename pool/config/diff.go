@@ -1,6 +1,8 @@
 package config
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -8,12 +10,12 @@ import (
 
 // Change is one setting that two Configs differ in. It never shows a secret.
 type Change struct {
-	Key      string // a key of Keys, or "databases.NAME", "users.NAME", "upstream"
-	Old, New string // as in the file; of a database, a user or the upstream: empty, "set" or "changed"
+	Key      string // a key of Keys, or "databases.NAME", "users.NAME", "peers.NUMBER", "upstream"
+	Old, New string // as in the file; of a database, a user, a peer or the upstream: empty, "set" or "changed"
 	Restart  bool   // a reload does not change it
 }
 
-// Diff tells what differs from old to new: keys in the order of Keys, then databases and users by name.
+// Diff tells what differs from old to new: keys in the order of Keys, then databases, users and peers by name.
 func Diff(old, new *Config) []Change {
 	var changes []Change
 	for _, k := range honouredKeys() {
@@ -23,6 +25,7 @@ func Diff(old, new *Config) []Change {
 	}
 	changes = append(changes, diffMaps("databases.", old.Databases, new.Databases, func(d Database) Database { d.Origin = Origin{}; return d })...)
 	changes = append(changes, diffMaps("users.", old.Users, new.Users, func(u UserSettings) UserSettings { u.Origin = Origin{}; return u })...)
+	changes = append(changes, diffMaps("peers.", old.Peers, new.Peers, func(p Peer) Peer { p.Origin = Origin{}; return p })...)
 	if !reflect.DeepEqual(old.Upstream, new.Upstream) {
 		changes = append(changes, Change{Key: "upstream", Old: "set", New: "changed"})
 	}
@@ -30,7 +33,7 @@ func Diff(old, new *Config) []Change {
 }
 
 // diffMaps compares the entries of two maps, where to the operator only what strip leaves counts.
-func diffMaps[T any](prefix string, old, new map[string]T, strip func(T) T) []Change {
+func diffMaps[K cmp.Ordered, T any](prefix string, old, new map[K]T, strip func(T) T) []Change {
 	names := slices.AppendSeq(slices.Collect(maps.Keys(old)), maps.Keys(new))
 	slices.Sort(names)
 	var changes []Change
@@ -39,11 +42,11 @@ func diffMaps[T any](prefix string, old, new map[string]T, strip func(T) T) []Ch
 		b, has := new[name]
 		switch {
 		case !had:
-			changes = append(changes, Change{Key: prefix + name, New: "set"})
+			changes = append(changes, Change{Key: prefix + fmt.Sprint(name), New: "set"})
 		case !has:
-			changes = append(changes, Change{Key: prefix + name, Old: "set"})
+			changes = append(changes, Change{Key: prefix + fmt.Sprint(name), Old: "set"})
 		case !reflect.DeepEqual(strip(a), strip(b)):
-			changes = append(changes, Change{Key: prefix + name, Old: "set", New: "changed"})
+			changes = append(changes, Change{Key: prefix + fmt.Sprint(name), Old: "set", New: "changed"})
 		}
 	}
 	return changes

@@ -9,7 +9,7 @@ import (
 
 // honouredKeys is the table of the keys that have an effect.
 func honouredKeys() []Key {
-	return slices.Concat(listenKeys(), poolKeys(), sessionKeys(), loginKeys(), timeoutKeys(), socketKeys(), logKeys(), ownKeys())
+	return slices.Concat(listenKeys(), poolKeys(), sessionKeys(), loginKeys(), timeoutKeys(), socketKeys(), peerKeys(), logKeys(), ownKeys())
 }
 
 // key begins an entry of [pgbouncer] that a reload changes.
@@ -118,6 +118,13 @@ func socketKeys() []Key {
 	}
 }
 
+func peerKeys() []Key {
+	return []Key{
+		intKey(key("peer_id", "0", "number of this process in its group, 1 to 16383: a cancel request that meant another one of [peers] is passed on to it; 0 is no group"), 0, MaxPeerID,
+			func(c *Config) *int { return &c.PeerID }),
+	}
+}
+
 func logKeys() []Key {
 	return []Key{
 		boolKey(key("log_connections", "1", "log each login"), func(c *Config) *bool { return &c.LogConnections }),
@@ -130,11 +137,19 @@ func logKeys() []Key {
 }
 
 func ownKeys() []Key {
+	pin := key("pin_policy", "pin", "a client whose session state cannot be carried to another server (temporary tables, session advisory locks, WITH HOLD cursors): pin keeps its server until the state is gone, error refuses the statement, off throws the state away after the transaction")
+	pin.set = func(c *Config, s string) *Error { return store(&c.PinPolicy, s, parsePinPolicy) }
+	pin.get = func(c *Config) string { return c.PinPolicy.String() }
 	keys := []Key{
 		intKey(fixed("threads", "1", "processor cores to use at a time; one core carries a transaction with the fewest wake-ups, more carry more of them").in("cores"), 1, 1024,
 			func(c *Config) *int { return &c.Threads }),
 		boolKey(key("defer_begin", "1", "answer BEGIN here and send it together with the next statement"), func(c *Config) *bool { return &c.DeferBegin }),
 		boolKey(key("defer_parse", "1", "answer a Parse outside a transaction here and send it where it is first used"), func(c *Config) *bool { return &c.DeferParse }),
+		pin,
+		intKey(key("max_pinned_servers", "0", "most servers of a pool that clients may keep for such state; 0 is all but one").in("connections"), 0, math.MaxInt32,
+			func(c *Config) *int { return &c.MaxPinnedServers }),
+		intKey(key("notify_backlog", "1048576", "notifications that may wait for one client that does not read them; past that it is closed").in("bytes"), 1024, math.MaxInt32,
+			func(c *Config) *int { return &c.NotifyBacklog }),
 		textKey(fixed("record", "", "file that the clients' messages and their timing are recorded in, for poolerd bench replay; logins and secrets are left out; empty records nothing"),
 			func(c *Config) *string { return &c.Record }),
 		wordKey(fixed("record_parameters", RecordHashed, "hashed records stand-ins of the same length in place of parameters and constants, kept the parameters themselves but for what looks like a secret"),

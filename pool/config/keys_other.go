@@ -76,7 +76,6 @@ func refusedKeys() []Key {
 		refused("max_db_client_connections", "most clients of a database", "clients are limited in total only, by max_client_conn, for now", "0"),
 		refused("max_packet_size", "largest message", "messages are streamed, and no size can be forbidden yet", "2147483647"),
 		refused("max_user_client_connections", "most clients of a user", "clients are limited in total only, by max_client_conn, for now", "0"),
-		refused("peer_id", "number of this process among its peers", "peers come in a later version", "0"),
 		refused("resolv_conf", "file of the resolver's settings", "the system's resolver is used", ""),
 		refused("server_tls_sslmode", "TLS with servers", "TLS with servers comes in a later version, and plain text in its place would be unsafe", "prefer", "allow", "disable"),
 		refused("so_reuseport", "let several processes listen on one port", "sharing a port comes in a later version", "0"),

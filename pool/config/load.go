@@ -55,7 +55,7 @@ func (l *loader) apply(it item) {
 	case "users":
 		l.user(it)
 	case "peers":
-		l.fail(it.Origin, "[peers] "+it.key, "", &Error{Reason: "is not supported: peers come in a later version", Hint: "remove the section"})
+		l.peer(it)
 	case "pgbouncer", "poolerd":
 		l.setting(it)
 	}

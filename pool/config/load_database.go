@@ -12,9 +12,9 @@ func Reserved(name string) bool { return name == "pgbouncer" || name == "poolerd
 
 // Parameters of a line of [databases] and of [users], for "did you mean".
 const (
-	databaseParams = "dbname host port user password pool_size min_pool_size reserve_pool_size reserve_pool pool_mode max_db_connections " +
+	databaseParams = "dbname host port user password pool_size min_pool_size reserve_pool_size reserve_pool pool_mode pin_policy max_pinned_servers max_db_connections " +
 		"server_lifetime connect_query client_encoding datestyle timezone application_name"
-	userParams = "pool_size reserve_pool_size pool_mode max_user_connections query_timeout idle_transaction_timeout transaction_timeout client_idle_timeout"
+	userParams = "pool_size reserve_pool_size pool_mode pin_policy max_user_connections query_timeout idle_transaction_timeout transaction_timeout client_idle_timeout"
 )
 
 func (l *loader) database(it item) {
@@ -65,6 +65,10 @@ func (l *loader) databaseParam(db *Database, it item, p pair) *Error {
 		return storeSet(&db.MaxDBConnections, p.value, parseSize(0))
 	case "pool_mode":
 		return storeSet(&db.PoolMode, p.value, parseMode)
+	case "pin_policy":
+		return storeSet(&db.PinPolicy, p.value, parsePinPolicy)
+	case "max_pinned_servers":
+		return storeSet(&db.MaxPinnedServers, p.value, parseSize(0))
 	case "server_lifetime":
 		return storeSet(&db.ServerLifetime, p.value, parseDuration)
 	case "connect_query":
@@ -112,6 +116,8 @@ func userParam(u *UserSettings, p pair) *Error {
 		return storeSet(&u.ReservePoolSize, p.value, parseSize(0))
 	case "pool_mode":
 		return storeSet(&u.PoolMode, p.value, parseMode)
+	case "pin_policy":
+		return storeSet(&u.PinPolicy, p.value, parsePinPolicy)
 	case "max_user_connections":
 		return storeSet(&u.MaxUserConnections, p.value, parseSize(0))
 	case "query_timeout":
@@ -131,7 +137,7 @@ func userParam(u *UserSettings, p pair) *Error {
 }
 
 // storeSet is store for a setting that may be unset.
-func storeSet[T int | Mode | time.Duration](field **T, s string, parse func(string) (T, *Error)) *Error {
+func storeSet[T int | Mode | PinPolicy | time.Duration](field **T, s string, parse func(string) (T, *Error)) *Error {
 	v, err := parse(s)
 	if err != nil {
 		return err

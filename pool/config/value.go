@@ -89,6 +89,15 @@ func parseMode(s string) (Mode, *Error) {
 	return 0, &Error{Reason: "unknown pool mode", Hint: "give session, transaction or statement"}
 }
 
+func parsePinPolicy(s string) (PinPolicy, *Error) {
+	for _, p := range []PinPolicy{PinKeep, PinError, PinOff} {
+		if p.String() == s {
+			return p, nil
+		}
+	}
+	return 0, &Error{Reason: "unknown pin policy", Hint: "give pin, error or off"}
+}
+
 func parseAuthType(s string) (AuthType, *Error) {
 	const known = "give scram-sha-256, md5, plain, trust or any"
 	switch s {

@@ -22,6 +22,8 @@ type Totals struct {
 	Clients       int    // logged in now
 	CopiedIn      uint64
 	ServerAssigns uint64 // a server given to a client
+	Pinned        int    // clients that keep their server between transactions now, or may after this one
+	Pins          uint64 // how often one began to
 }
 
 // Minus gives the sums of the time since an earlier reading.

@@ -14,12 +14,14 @@ import (
 	"poolerd/wire/lex"
 )
 
-// Statement is one text with its parameter types.
+// Statement is one text with its parameter types, where the names in it mean one thing.
 type Statement struct {
-	Name string // under which servers prepare it
-	Tail []byte // the body of a Parse behind its name: text, zero, parameter types; never changed
-	Kind lex.Kind
-	refs int // guarded by the Table's lock
+	Name    string // under which servers prepare it
+	Tail    []byte // the body of a Parse behind its name: text, zero, parameter types; never changed
+	Meaning string // what its names depend on: the search_path and the role, as the caller writes them; empty: the server's own
+	Kind    lex.Kind
+	Marks   lex.Marks
+	refs    int // guarded by the Table's lock
 }
 
 // Text is the statement's text.
@@ -30,24 +32,31 @@ func (s *Statement) Text() []byte {
 
 // Table knows every statement that a client or a server refers to. Safe for concurrent use.
 type Table struct {
-	mu    sync.Mutex
-	byKey map[string]*Statement
-	next  uint64
+	mu        sync.Mutex
+	byMeaning map[string]map[string]*Statement // then by Tail
+	len       int
+	next      uint64
 }
 
 // NewTable makes an empty Table.
-func NewTable() *Table { return &Table{byKey: map[string]*Statement{}} }
+func NewTable() *Table { return &Table{byMeaning: map[string]map[string]*Statement{}} }
 
 // Intern finds or makes the statement of a Parse's body behind the name, and counts a reference. tail is copied if it is kept.
-func (t *Table) Intern(tail []byte) *Statement {
+func (t *Table) Intern(tail []byte, meaning string) *Statement {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s, ok := t.byKey[string(tail)]
+	byText := t.byMeaning[meaning]
+	if byText == nil {
+		byText = map[string]*Statement{}
+		t.byMeaning[meaning] = byText
+	}
+	s, ok := byText[string(tail)]
 	if !ok {
 		t.next++
-		s = &Statement{Name: "poolerd_" + strconv.FormatUint(t.next, 36), Tail: bytes.Clone(tail)}
-		s.Kind = lex.Classify(s.Text())
-		t.byKey[string(s.Tail)] = s
+		s = &Statement{Name: "poolerd_" + strconv.FormatUint(t.next, 36), Tail: bytes.Clone(tail), Meaning: meaning}
+		s.Kind, s.Marks = lex.Classify(s.Text()), lex.Mark(s.Text())
+		byText[string(s.Tail)] = s
+		t.len++
 	}
 	s.refs++
 	return s
@@ -66,7 +75,11 @@ func (t *Table) Drop(statements ...*Statement) {
 	defer t.mu.Unlock()
 	for _, s := range statements {
 		if s.refs--; s.refs == 0 {
-			delete(t.byKey, string(s.Tail))
+			byText := t.byMeaning[s.Meaning]
+			if delete(byText, string(s.Tail)); len(byText) == 0 {
+				delete(t.byMeaning, s.Meaning)
+			}
+			t.len--
 		}
 	}
 }
@@ -75,7 +88,7 @@ func (t *Table) Drop(statements ...*Statement) {
 func (t *Table) Len() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.byKey)
+	return t.len
 }
 
 // Client maps a client's names to statements. It belongs to one goroutine.

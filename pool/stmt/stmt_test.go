@@ -11,12 +11,17 @@ import (
 
 func TestTable(t *testing.T) {
 	table := NewTable()
-	a := table.Intern(wire.ParseTail("select 1"))
-	if b := table.Intern(wire.ParseTail("select 1")); a != b {
+	a := table.Intern(wire.ParseTail("select 1"), "")
+	if b := table.Intern(wire.ParseTail("select 1"), ""); a != b {
 		t.Error("the same text is two statements")
 	}
-	if b := table.Intern(wire.ParseTail("select 1", 23)); a == b || a.Name == b.Name {
+	if b := table.Intern(wire.ParseTail("select 1", 23), ""); a == b || a.Name == b.Name {
 		t.Error("other parameter types are the same statement")
+	} else {
+		table.Drop(b)
+	}
+	if b := table.Intern(wire.ParseTail("select 1"), "search_path=a"); a == b || a.Name == b.Name {
+		t.Error("another search_path is the same statement")
 	} else {
 		table.Drop(b)
 	}
@@ -35,7 +40,7 @@ func TestClient(t *testing.T) {
 	if _, ok := c.Get([]byte("0")); ok {
 		t.Error("a name that nobody gave")
 	}
-	st := table.Intern(wire.ParseTail("select 1"))
+	st := table.Intern(wire.ParseTail("select 1"), "")
 	c.Put("0", st)
 	if got, ok := c.Get([]byte("0")); !ok || got != st {
 		t.Error("the name is lost")
@@ -53,7 +58,7 @@ func TestServerEvicts(t *testing.T) {
 	s := table.NewServer(2)
 	var all []*Statement
 	for i := range 4 {
-		all = append(all, table.Intern(wire.ParseTail(fmt.Sprint("select ", i))))
+		all = append(all, table.Intern(wire.ParseTail(fmt.Sprint("select ", i)), ""))
 	}
 	s.Checkout()
 	s.Add(all[0])
@@ -92,7 +97,7 @@ func TestReferences(t *testing.T) {
 				if _, taken := named[n]; taken {
 					return
 				}
-				c.Put(n, table.Intern(wire.ParseTail(sql)))
+				c.Put(n, table.Intern(wire.ParseTail(sql), ""))
 				named[n] = sql
 			},
 			"close": func(t *rapid.T) {
@@ -128,7 +133,7 @@ func TestReferences(t *testing.T) {
 func TestLookupAllocatesNothing(t *testing.T) {
 	table := NewTable()
 	c, s := table.NewClient(), table.NewServer(10)
-	st := table.Intern(wire.ParseTail("select 1"))
+	st := table.Intern(wire.ParseTail("select 1"), "")
 	c.Put("0", st)
 	s.Add(st)
 	name := []byte("0")

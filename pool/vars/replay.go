@@ -2,36 +2,38 @@ package vars
 
 import "strings"
 
-// Replay gives the statements that bring a server from one Set to another: one text for a simple Query, empty when there is nothing to do.
+// Replay gives the statements that bring a server from one Set to another: one text for a simple Query, empty when there is nothing to do. Whom the server takes its user for
+// is put back first and set last, so that all else is set with the rights of the pool's user.
 func Replay(from, to *Set) string {
 	if from == to {
 		return ""
 	}
-	var first, then, last []string
-	for _, i := range from.items {
-		if _, kept := to.find(i.Name); kept {
-			continue
+	var list []string
+	other := false
+	for _, name := range identities {
+		other = other || from.item(name) != to.item(name)
+	}
+	for _, name := range identities {
+		if _, has := from.find(name); has && other {
+			list = append(list, "RESET "+quoteName(name))
 		}
-		if identity(i.Name) {
-			first = append(first, "RESET "+quoteName(i.Name))
-		} else {
-			then = append(then, "RESET "+quoteName(i.Name))
+	}
+	for _, i := range from.items {
+		if _, kept := to.find(i.Name); !kept && !identity(i.Name) {
+			list = append(list, "RESET "+quoteName(i.Name))
 		}
 	}
 	for _, i := range to.items {
-		if had, ok := from.Get(i.Name); ok && had == i {
-			continue
-		}
-		if identity(i.Name) {
-			if _, ok := from.find(i.Name); ok {
-				first = append(first, "RESET "+quoteName(i.Name))
-			}
-			last = append(last, i.statement())
-		} else {
-			then = append(then, i.statement())
+		if from.item(i.Name) != i && !identity(i.Name) {
+			list = append(list, i.statement())
 		}
 	}
-	return strings.Join(append(append(first, then...), last...), ";")
+	for _, name := range identities {
+		if i, has := to.Get(name); has && other {
+			list = append(list, i.statement())
+		}
+	}
+	return strings.Join(list, ";")
 }
 
 // Sure tells whether a server is certain to accept Replay(from, to), so that a statement may follow it unseen: a server has accepted the
@@ -53,7 +55,9 @@ func Sure(from, to *Set) bool {
 	return true
 }
 
-// identity: what decides the rights that all else runs with.
+// identities decide the rights that all else runs with. Setting the first ends the second.
+var identities = [...]string{"session_authorization", "role"}
+
 func identity(name string) bool { return name == "role" || name == "session_authorization" }
 
 // steady: accepted once, accepted always.

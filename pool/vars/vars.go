@@ -6,10 +6,12 @@
 package vars
 
 import (
+	"iter"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"weak"
 )
 
@@ -25,15 +27,18 @@ type Reported struct{ Name, Value string }
 
 // Set is what a client has set. Get one from a Space.
 type Set struct {
-	space *Space
-	items []Item // by name
+	space   *Space
+	items   []Item // by name
+	meaning string
 
 	mu       sync.Mutex
 	reported []Reported // what a server with this Set reports; nil: no server has had it yet
+	epoch    uint64     // the Space's when that was learned
 }
 
 // Space interns Sets: those that hold for servers of one pool. Safe for concurrent use.
 type Space struct {
+	epoch atomic.Uint64 // grows when what servers report may have changed
 	mu    sync.Mutex
 	sets  map[string]weak.Pointer[Set]
 	empty *Set
@@ -48,6 +53,9 @@ func NewSpace() *Space {
 
 // Empty is the Set of a server that was just started.
 func (s *Space) Empty() *Set { return s.empty }
+
+// Forget forgets what servers report: their defaults have changed.
+func (s *Space) Forget() { s.epoch.Add(1) }
 
 func key(items []Item) string {
 	var b strings.Builder
@@ -70,7 +78,7 @@ func (s *Space) intern(items []Item) *Set {
 	if set := s.sets[k].Value(); set != nil {
 		return set
 	}
-	set := &Set{space: s, items: items}
+	set := &Set{space: s, items: items, meaning: meaning(items)}
 	s.sets[k] = weak.Make(set)
 	runtime.AddCleanup(set, s.forget, k)
 	return set
@@ -134,6 +142,42 @@ func (s *Set) Get(name string) (Item, bool) {
 	return s.items[at], true
 }
 
+// item is the zero Item where there is none.
+func (s *Set) item(name string) Item {
+	i, _ := s.Get(name)
+	return i
+}
+
+// Meaning is a text that is the same for Sets under which names of tables and functions mean the same: it holds the search_path and the role. Empty for a server's own.
+func (s *Set) Meaning() string { return s.meaning }
+
+func meaning(items []Item) string {
+	var named []Item
+	for _, i := range items {
+		if Decides(i.Name) {
+			named = append(named, i)
+		}
+	}
+	if len(named) == 0 {
+		return ""
+	}
+	return key(named)
+}
+
+// Decides tells whether a parameter decides what names mean; RESET ALL, with an empty name, does.
+func Decides(name string) bool { return name == "" || name == "search_path" || identity(name) }
+
+// Names gives the names of the items, in order.
+func (s *Set) Names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, i := range s.items {
+			if !yield(i.Name) {
+				return
+			}
+		}
+	}
+}
+
 // Len is the number of items.
 func (s *Set) Len() int { return len(s.items) }
 
@@ -141,8 +185,8 @@ func (s *Set) Len() int { return len(s.items) }
 func (s *Set) Learn(all []Reported) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reported == nil {
-		s.reported = slices.Clone(all)
+	if epoch := s.space.epoch.Load(); s.reported == nil || s.epoch != epoch {
+		s.reported, s.epoch = slices.Clone(all), epoch
 	}
 }
 
@@ -150,7 +194,9 @@ func (s *Set) Learn(all []Reported) {
 // accepts, never needs a server of its own.
 func (s *Set) Reported() (all []Reported, ok bool) {
 	s.mu.Lock()
-	all = s.reported
+	if s.epoch == s.space.epoch.Load() {
+		all = s.reported
+	}
 	s.mu.Unlock()
 	if all != nil {
 		return all, true

@@ -58,6 +58,12 @@ func TestReplay(t *testing.T) {
 		{e, e.With(raw("role", "r")).With(raw("work_mem", "'1MB'")), `SET "work_mem" TO '1MB';SET "role" TO r`},
 		{e.With(raw("role", "r")).With(raw("work_mem", "1")), e, `RESET "role";RESET "work_mem"`},
 		{e.With(raw("role", "r")), e.With(raw("role", "q")), `RESET "role";SET "role" TO q`},
+		{e, e.With(raw("role", "r")).With(raw("session_authorization", "s")), `SET "session_authorization" TO s;SET "role" TO r`},
+		{
+			e.With(raw("role", "r")).With(raw("session_authorization", "s")), e.With(raw("role", "r")).With(raw("work_mem", "1")),
+			`RESET "session_authorization";RESET "role";SET "work_mem" TO 1;SET "role" TO r`,
+		},
+		{e.With(raw("role", "r")), e.With(raw("role", "r")).With(raw("work_mem", "1")), `SET "work_mem" TO 1`},
 	} {
 		if got := Replay(test.from, test.to); got != test.want {
 			t.Errorf("got  %s\nwant %s", got, test.want)

@@ -1,0 +1,251 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"poolerd/pool/config"
+	"poolerd/pool/vars"
+	"poolerd/wire"
+	"poolerd/wire/sock"
+)
+
+// Replication connections (PostgreSQL's documentation, "Streaming Replication Protocol") are not pooled: each client gets a server of its own, opened with its own startup
+// parameters, and from the welcome on every byte is passed on as it is (replication_relay.go). The server counts against max_db_connections and max_user_connections, not against pool_size.
+
+// replicationKind says what a client wants to replicate.
+type replicationKind uint8
+
+const (
+	notReplication replicationKind = iota
+	physicalReplication
+	logicalReplication
+)
+
+func (k replicationKind) String() string { return [...]string{"none", "physical", "logical"}[k] }
+
+// parameter is the value of the startup parameter.
+func (k replicationKind) parameter() string { return [...]string{"false", "true", "database"}[k] }
+
+// replicationOf reads the startup parameter "replication" as PostgreSQL does.
+func replicationOf(s *wire.Startup) (replicationKind, *wire.Error) {
+	value, ok := s.Get("replication")
+	if !ok {
+		return notReplication, nil
+	}
+	if value == "database" {
+		return logicalReplication, nil
+	}
+	on, ok := parseBool(value)
+	switch {
+	case !ok:
+		err := wire.Fatalf(wire.CodeInvalidParameterValue, `invalid value for parameter "replication": "%s"`, value)
+		err.Hint = `Valid values are: "false", 0, "true", 1, "database".`
+		return notReplication, err
+	case on:
+		return physicalReplication, nil
+	}
+	return notReplication, nil
+}
+
+// parseBool reads a switch as PostgreSQL's parse_bool does: a word or the beginning of one, in either case, as long as it is no other's.
+func parseBool(s string) (on, ok bool) {
+	s = strings.ToLower(s)
+	switch s {
+	case "":
+		return false, false
+	case "on", "1":
+		return true, true
+	case "of", "off", "0":
+		return false, true
+	}
+	if strings.HasPrefix("true", s) || strings.HasPrefix("yes", s) {
+		return true, true
+	}
+	return false, strings.HasPrefix("false", s) || strings.HasPrefix("no", s)
+}
+
+// replication is a client and its server.
+type replication struct {
+	client *Client
+	server net.Conn
+	key    cancelKey // the server's
+}
+
+// serveReplication gives the client a server of its own, and passes everything between the two until one of them ends.
+func (l *login) serveReplication() error {
+	p := l.pooler
+	user, database := l.startup.User(), l.startup.Database()
+	pool, err := p.pool(database, user)
+	if err != nil {
+		if err.Code == wire.CodeUndefinedDatabase && l.replication == physicalReplication {
+			err.Hint = "a client that names no database for physical replication asks for one called replication: name one of [databases], or add an entry replication = host=..."
+		}
+		return err
+	}
+	c := &Client{
+		id: p.ids.Add(1), pooler: p, pool: pool, conn: sock.New(l.conn), addr: l.conn.RemoteAddr(), local: l.conn.LocalAddr(),
+		user: user, database: database, version: l.version, began: l.began, base: l.applicationName(pool), waiter: newWaiter(), mode: config.ModeSession, replication: l.replication,
+	}
+	if err := p.enter(c); err != nil {
+		return err
+	}
+	defer p.exit(c)
+	r := &replication{client: c}
+	c.key = p.keys.issue(r, c.version, l.conf.PeerID)
+	defer p.keys.revoke(c.key)
+	if _, err := l.conn.Write(wire.AppendAuthenticationOK(nil)); err != nil { // as PostgreSQL: it, too, looks at the rest after the authentication
+		c.leave(reasonLoginFailed)
+		return err
+	}
+	if err := pool.awaitShare(c); err != nil {
+		c.leave(reasonLoginFailed)
+		return err
+	}
+	defer p.shares.give(pool.key)
+	reported, refused := r.open(l)
+	if refused != nil {
+		c.leave(reasonLoginFailed)
+		return refused
+	}
+	defer func() { _ = r.server.Close() }()
+	if _, err := l.conn.Write(appendWelcome(nil, reported, c.key)); err != nil {
+		c.leave(reasonLoginFailed)
+		return err
+	}
+	l.logLogin(c)
+	_ = l.conn.SetDeadline(noDeadline)
+	r.relay(l.conn)
+	return nil
+}
+
+// applicationName is the Set by which the console knows the client.
+func (l *login) applicationName(pool *Pool) *vars.Set {
+	set := pool.space.Empty()
+	if name, ok := l.startup.Get("application_name"); ok {
+		set = set.With(vars.Item{Name: "application_name", Value: name})
+	}
+	return set
+}
+
+// awaitShare waits until the limits of the database and of the user leave room for one more server, for query_wait_timeout at most.
+func (p *Pool) awaitShare(c *Client) *wire.Error {
+	limit := p.pooler.config().QueryWaitTimeout
+	for began := time.Now(); !p.pooler.shares.take(p.key, p.settings()); time.Sleep(tick / 2) {
+		switch doomed := c.doom.Load(); {
+		case doomed != nil && doomed.err != nil:
+			return doomed.err
+		case doomed != nil || p.pooler.life.Err() != nil:
+			return errShutdown()
+		case limit > 0 && time.Since(began) > limit:
+			return wire.Fatalf(wire.CodeTooManyConnections, "no server for replication: max_db_connections or max_user_connections was reached for %v", limit)
+		}
+	}
+	return nil
+}
+
+// open opens the server with the client's startup parameters, and gives what it reports.
+func (r *replication) open(l *login) ([]vars.Reported, *wire.Error) {
+	pool := r.client.pool
+	cc, err := pgconn.ParseConfig("sslmode=disable")
+	if err != nil {
+		return nil, wire.Fatalf(wire.CodeInternalError, "the settings of a server connection could not be made")
+	}
+	pool.mu.Lock()
+	conf, password := pool.conf, pool.password
+	pool.mu.Unlock()
+	pool.aim(cc, conf, password)
+	cc.RuntimeParams = maps.Clone(cc.RuntimeParams)
+	if cc.RuntimeParams == nil {
+		cc.RuntimeParams = map[string]string{}
+	}
+	maps.Copy(cc.RuntimeParams, l.passedOn())
+	ctx := r.client.pooler.life
+	if cc.ConnectTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, cc.ConnectTimeout)
+		defer cancel()
+	}
+	pg, err := pgconn.ConnectConfig(ctx, cc)
+	if err != nil {
+		return nil, pool.replicationError(err)
+	}
+	reported, err := r.take(ctx, pg)
+	if err != nil {
+		_ = pg.Conn().Close()
+		return nil, pool.replicationError(err)
+	}
+	return reported, nil
+}
+
+// take takes the connection from pgconn.
+func (r *replication) take(ctx context.Context, pg *pgconn.PgConn) ([]vars.Reported, error) {
+	nc, ok := pg.Conn().(*loginConn)
+	if !ok || !nc.done {
+		return nil, errors.New("take over a replication connection: its login was not heard")
+	}
+	if err := pg.SyncConn(ctx); err != nil {
+		return nil, fmt.Errorf("take over a replication connection: %w", err)
+	}
+	hijacked, err := pg.Hijack()
+	if err != nil {
+		return nil, fmt.Errorf("take over a replication connection: %w", err)
+	}
+	r.server, r.key = nc.Conn, cancelKey{hijacked.PID, hijacked.SecretKey}
+	_ = r.server.SetDeadline(noDeadline)
+	return nc.reported, nil
+}
+
+// passedOn gives the startup parameters that the server gets from the client. options go as they are: no statement could set them on a connection for physical replication.
+func (l *login) passedOn() map[string]string {
+	params := map[string]string{"replication": l.replication.parameter()}
+	for _, param := range l.startup.Params {
+		switch name := lower(param.Name); {
+		case name == "user", name == "database", name == "replication", strings.HasPrefix(param.Name, "_pq_."), slices.Contains(l.conf.IgnoreStartupParameters, name):
+		case name == "application_name" && l.conf.ApplicationNameAddHost:
+			params[name] = param.Value + " - " + l.conn.RemoteAddr().String()
+		default:
+			params[param.Name] = param.Value
+		}
+	}
+	return params
+}
+
+// replicationError is what the client is told when its server cannot be had: PostgreSQL's own words where it has said any.
+func (p *Pool) replicationError(err error) *wire.Error {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) {
+		e := p.connectError(err)
+		return &wire.Error{Severity: "FATAL", Code: e.Code, Message: e.Message, Hint: e.Hint}
+	}
+	e := &wire.Error{Severity: "FATAL", Code: wire.Code(refused.Code), Message: refused.Message, Detail: refused.Detail, Hint: refused.Hint}
+	if e.Code == wire.CodeInvalidPassword {
+		e.Hint = "this is the pooler's own login: the auth_file needs the user's password in plain text when PostgreSQL asks for it"
+	}
+	return e
+}
+
+// cancelRunning cancels what the server runs.
+func (r *replication) cancelRunning() {
+	r.client.mu.Lock()
+	server := r.server
+	serving := r.client.state == StateInTx
+	r.client.mu.Unlock()
+	if !serving {
+		return
+	}
+	ctx, stop := r.client.pooler.cancelContext()
+	defer stop()
+	addr := server.RemoteAddr()
+	if err := sendCancel(ctx, addr.Network(), addr.String(), r.key); err != nil {
+		r.client.pooler.log.Warn().Err(err).Uint32("pid", r.key.pid).Msg("cancel request failed")
+	}
+}

@@ -1,0 +1,52 @@
+package pool
+
+import (
+	"poolerd/wire"
+	"poolerd/wire/lex"
+)
+
+// currval and lastval answer from what nextval did before in the same session. That cannot be carried to another server, and which statements call nextval cannot be seen: a column's
+// default does. So a client that has asked once keeps its server from then on, and so does every client of the same application_name in the pool. Before that it gets by
+// preference the server it used last. Where another client's values lie on the server they are thrown away first: currval then fails as PostgreSQL
+// makes it fail in a new session (55000), and never answers with a stranger's value.
+
+const sequences = lex.MarkSequence | lex.MarkSequenceRead | lex.MarkInsert
+
+// useSequences is told of a text that may take values of sequences, or asks for the last.
+func (c *Client) useSequences(m lex.Marks) {
+	s := c.busy
+	if m&lex.MarkSequenceRead != 0 {
+		c.pool.readers.Store(c.application(), struct{}{})
+		if s.sequences != c.id && !s.pipe.SkipsToSync() {
+			c.runAhead("DISCARD SEQUENCES")
+		}
+	}
+	s.sequences = c.id
+	c.sequenced = true
+	if m&(lex.MarkSequence|lex.MarkSequenceRead) == 0 && !c.readsSequences {
+		_, c.readsSequences = c.pool.readers.Load(c.application())
+	}
+	c.readsSequences = c.readsSequences || m&lex.MarkSequenceRead != 0
+	if c.readsSequences && c.pins&pinSequence == 0 {
+		c.marks |= lex.MarkSequence
+	}
+}
+
+// application is the client's application_name, by which programs are told apart.
+func (c *Client) application() string {
+	item, _ := c.vars.Get("application_name")
+	return item.Value
+}
+
+// runAhead carries out a statement of ours ahead of the client's message, without its noticing.
+func (c *Client) runAhead(sql string) {
+	s := c.busy
+	st := c.pooler.statements.Intern(wire.ParseTail(sql), "")
+	defer c.pooler.statements.Drop(st)
+	if !s.stmts.Has(st) {
+		c.prepare(st)
+	}
+	s.pipe.Sent(wire.OpBind, wire.ForPooler, nil)
+	s.pipe.Sent(wire.OpExecute, wire.ForPooler, nil)
+	c.out = wire.AppendExecute(wire.AppendBind(c.outgoing(), "", st.Name), "")
+}
