@@ -164,6 +164,9 @@ func (p *plan) parse(body []byte) bool {
 		if _, taken := p.find(name); taken {
 			return false // the server's error
 		}
+		if _, taken := p.c.prepared[string(name)]; taken {
+			return false
+		}
 	}
 	if len(name) == 0 {
 		p.unnamed = tail

@@ -209,6 +209,9 @@ func (c *Client) takeStock(s *Server, replies []byte, over bool) ([]byte, error)
 		}
 		replies = ahead(replies, told)
 	}
+	if over && c.ddl {
+		c.changeSchema()
+	}
 	if !over || c.mode == modeSession {
 		return replies, nil
 	}
@@ -217,13 +220,10 @@ func (c *Client) takeStock(s *Server, replies []byte, over bool) ([]byte, error)
 			return nil, err
 		}
 	}
-	if len(c.channels) > 0 || s.pins&pinListen != 0 || c.listens {
+	if len(c.channels) > 0 || c.joined || s.pins&pinListen != 0 || c.listens {
 		if err := c.follow(s); err != nil {
 			return nil, err
 		}
-	}
-	if c.ddl {
-		c.changeSchema()
 	}
 	return replies, nil
 }

@@ -64,8 +64,9 @@ type Client struct {
 	vars   *vars.Set
 	ledger ledger.Ledger // what this transaction has done to the session
 
-	names   stmt.Client
-	unnamed unnamedStatement
+	names    stmt.Client
+	unnamed  unnamedStatement
+	prepared map[string]struct{} // names that it has given by SQL's PREPARE
 
 	block    block
 	begin    *stmt.Statement // the deferred BEGIN
@@ -89,17 +90,20 @@ type Client struct {
 	namesInDoubt   bool             // a name was given or taken away since the last Sync
 	lost           *wire.Error      // why a transaction was lost while the client was idle in it, until it is told
 	channels       []ledger.Channel // LISTENs and UNLISTENs that are committed, and that the hub is not told of yet
+	listensTo      []string         // the channels of its committed LISTENs
+	joined         bool             // the hub already listens for what is not committed yet
 	member         *listen.Member   // of the database's hub, once it has listened
 	listens        bool             // a LISTEN of this transaction is not known by name
 	notifies       bool             // a text of this transaction may notify
 	marks          lex.Marks        // what the texts of this transaction are suspected of
 	sequenced      bool             // it has taken values of sequences: the server it used last is the best
 	readsSequences bool             // it asks for currval
+	path           string           // stands for the search_path that a function has set for this transaction
 	within         *vars.Set        // the parameters that this transaction runs with, nil where they are vars
 	resets         bool             // a RESET has led to the server's default, where the client's startup packet has another value
 	told           []vars.Reported  // what the client believed before that
 	adopted        bool             // that was put right inside the transaction: the server has what the client has
-	pathInDoubt    bool             // search_path or role may be another when what was sent has been carried out
+	inDoubt        bool             // search_path or role may be another when what was sent has been carried out
 	doubts         uint64
 	configs        []string    // the session parameters that they set by set_config
 	ddl            bool        // a text of this transaction is DDL

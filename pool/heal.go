@@ -27,7 +27,9 @@ func (c *Client) starts(fresh bool) {
 // refusedStale decides about an error at a prepared statement: true when the request will be sent again.
 func (c *Client) refusedStale(s *Server, code wire.Code) bool {
 	r, a := &s.replies, &c.attempt
+	toCome := s.pipe.Owed()
 	a.stale = a.whole && !a.again && !r.flushed && !r.executed && !c.named && c.body == 0 &&
+		len(toCome) == 1 && toCome[0].Op == wire.OpSync && // nothing behind it is carried out
 		(code == wire.CodeFeatureNotSupported || code == wire.CodeUndefinedPreparedStatement)
 	return a.stale
 }

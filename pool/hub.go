@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -19,26 +20,43 @@ import (
 // client, and the server is told to stop. From then on notifications come from the hub: to an idle client at once, to others at the end of their
 // transaction, ahead of ReadyForQuery as PostgreSQL has them.
 
+// hubKey names a hub: payloads are converted by the server, for each encoding on a connection of its own.
+type hubKey struct{ database, encoding string }
+
 // hub finds or makes the hub of the pool's database. It logs in as the user of the pool that first asks: anyone may listen to anything.
-func (p *Pool) hub() *listen.Hub {
+func (p *Pool) hub(encoding string) *listen.Hub {
 	all := p.pooler
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	h, ok := all.hubs[p.key.Database]
+	key := hubKey{p.key.Database, encoding}
+	h, ok := all.hubs[key]
 	if !ok {
 		conf := all.config()
-		h = listen.New(listen.Options{Connect: p.connectHub, Backlog: conf.NotifyBacklog, Timeout: queryLimit, Log: all.log.With().Str("database", p.key.Database).Logger()})
-		all.hubs[p.key.Database] = h
+		connect := func(ctx context.Context) (*pgconn.PgConn, error) { return p.connectHub(ctx, encoding) }
+		h = listen.New(listen.Options{Connect: connect, Backlog: conf.NotifyBacklog, Timeout: queryLimit, Log: all.log.With().Str("database", p.key.Database).Logger()})
+		all.hubs[key] = h
 	}
 	return h
 }
 
 // connectHub opens a connection of the hub's own: it is not one of the pool's.
-func (p *Pool) connectHub(ctx context.Context) (*pgconn.PgConn, error) {
+func (p *Pool) connectHub(ctx context.Context, encoding string) (*pgconn.PgConn, error) {
+	if limit := p.pooler.config().ServerConnectTimeout; limit > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, limit)
+		defer stop()
+	}
 	p.mu.Lock()
 	conf := p.pg.Config().ConnConfig.Config.Copy()
 	p.mu.Unlock()
 	conf.AfterNetConnect = nil
+	if encoding != "" {
+		conf.RuntimeParams = maps.Clone(conf.RuntimeParams)
+		if conf.RuntimeParams == nil {
+			conf.RuntimeParams = map[string]string{}
+		}
+		conf.RuntimeParams["client_encoding"] = encoding
+	}
 	return pgconn.ConnectConfig(ctx, conf)
 }
 
@@ -55,14 +73,7 @@ func (c *Client) follow(s *Server) error {
 			s.pins |= pinListen
 		}
 	}
-	channels := c.channels
-	c.channels = c.channels[:0]
-	for _, ch := range channels {
-		if c.ending != nil {
-			break
-		}
-		c.tellHub(ch)
-	}
+	c.tellHub()
 	if s.pins&pinListen == 0 {
 		return nil
 	}
@@ -73,23 +84,66 @@ func (c *Client) follow(s *Server) error {
 	return nil
 }
 
-func (c *Client) tellHub(ch ledger.Channel) {
-	switch {
-	case ch.Listen:
-		if c.member == nil {
-			c.member = c.pool.hub().Join(c.wakeForNotification, c.hubLost)
-		}
-		ctx, stop := context.WithTimeout(c.pooler.life, queryLimit)
-		defer stop()
-		if err := c.member.Listen(ctx, ch.Name); err != nil {
-			c.ending = errListen(err)
-		}
-	case c.member == nil:
-	case ch.Name == "":
-		c.member.UnlistenAll()
-	default:
-		c.member.Unlisten(ch.Name)
+// joinAhead lets the hub listen before the server is asked to commit a LISTEN: whatever is notified once others can see the transaction is heard. Should it not be committed,
+// tellHub takes it back, with what was heard.
+func (c *Client) joinAhead(channels []ledger.Channel) {
+	if c.mode == modeSession || c.busy.pipe.Status() == wire.TxFailed {
+		return
 	}
+	for _, ch := range channels {
+		if ch.Listen {
+			c.joined = true
+			c.join(ch.Name)
+		}
+	}
+}
+
+func (c *Client) join(channel string) {
+	if c.member == nil {
+		c.member = c.pool.hub(c.encoding()).Join(c.wakeForNotification, c.hubLost)
+	}
+	ctx, stop := context.WithTimeout(c.pooler.life, queryLimit)
+	defer stop()
+	if err := c.member.Listen(ctx, channel); err != nil && c.ending == nil {
+		c.ending = errListen(err)
+	}
+}
+
+// tellHub makes what was committed true. What was given up and taken again in one transaction was never given up.
+func (c *Client) tellHub() {
+	for _, ch := range c.channels {
+		c.listensTo = slices.DeleteFunc(c.listensTo, func(name string) bool { return name == ch.Name || ch.Name == "" })
+		if ch.Listen {
+			c.listensTo = append(c.listensTo, ch.Name)
+		}
+	}
+	c.channels, c.joined = c.channels[:0], false
+	var has []string
+	if c.member != nil {
+		has = c.member.Channels()
+	}
+	for _, name := range has {
+		if !slices.Contains(c.listensTo, name) {
+			c.member.Unlisten(name)
+		}
+	}
+	for _, name := range c.listensTo {
+		if !slices.Contains(has, name) {
+			c.join(name)
+		}
+	}
+}
+
+// encoding is the client_encoding in which the client is to be told payloads; empty is the server's own.
+func (c *Client) encoding() string {
+	mine, _ := c.vars.Reported()
+	servers, _ := c.pool.space.Empty().Reported()
+	for _, v := range mine {
+		if v.Name == "client_encoding" && !slices.Contains(servers, v) {
+			return v.Value
+		}
+	}
+	return ""
 }
 
 // errListen ends a client whose LISTEN was committed and cannot be kept: it would wait for ever.

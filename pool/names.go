@@ -1,7 +1,9 @@
 package pool
 
 import (
+	"bytes"
 	"strconv"
+	"strings"
 
 	"poolerd/pool/stmt"
 	"poolerd/wire"
@@ -21,8 +23,8 @@ func (c *Client) relayParse(body []byte, size int) bool {
 	c.tally.parses++
 	if len(name) == 0 {
 		sql, other := "", false
-		if c.names.Len() > 0 {
-			sql, other = c.exchangeName(lex.Classify(text(tail)), text(tail))
+		if c.names.Len() > 0 && lex.Mark(text(tail))&lex.MarkPrepare != 0 {
+			sql, other = c.exchangeNames(text(tail))
 		}
 		if s.pipe.Sent(wire.OpParse, wire.ForClient, &c.unnamed) {
 			c.unnamed.set(tail)
@@ -41,7 +43,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 		c.pass(size)
 		return true
 	}
-	if _, taken := c.names.Get(name); taken {
+	if c.has(name) {
 		c.provoke(wire.Errorf(wire.CodeDuplicatePreparedStatement, `prepared statement "%s" already exists`, name))
 		c.in.r += size
 		return true
@@ -76,6 +78,15 @@ func (c *Client) relayParse(body []byte, size int) bool {
 	c.out = wire.AppendParse(c.outgoing(), st.Name, tail)
 	c.in.r += size
 	return true
+}
+
+// has tells whether the client has given name to a statement, by Parse or by SQL.
+func (c *Client) has(name []byte) bool {
+	if _, ok := c.names.Get(name); ok {
+		return true
+	}
+	_, ok := c.prepared[string(name)]
+	return ok
 }
 
 // provoke makes the server fail at this place, so that it rolls back and skips as it must, and the client is told err: the server is asked to bind
@@ -168,40 +179,57 @@ func (c *Client) needs(name []byte) *stmt.Statement {
 	return st
 }
 
-// exchangeName writes the server's name into SQL's EXECUTE and DEALLOCATE of a statement to which the client has given its name by Parse, and makes sure that the server has it.
-func (c *Client) exchangeName(kind lex.Kind, sql []byte) (other string, ok bool) {
-	if kind != lex.Execute && kind != lex.Deallocate || c.names.Len() == 0 {
-		return "", false
-	}
-	list, ok := lex.Effects(sql)
-	if !ok || len(list) != 1 || list[0].Kind != kind {
-		return "", false
-	}
-	if _, known := c.names.Get([]byte(list[0].Name)); !known {
+// exchangeNames writes the server's names into SQL's EXECUTE and DEALLOCATE of statements to which the client has given their names by Parse, and makes sure that the server has
+// them. ok is false when there is nothing to write.
+func (c *Client) exchangeNames(sql []byte) (other string, ok bool) {
+	if c.names.Len() == 0 {
 		return "", false
 	}
 	tokens, _ := lex.Tokens(nil, sql)
-	at := 1
-	if kind == lex.Deallocate && len(tokens) > 2 && tokens[2].Kind != lex.Symbol {
-		at = 2 // DEALLOCATE PREPARE name
+	var b strings.Builder
+	done := 0
+	for i := 0; i+1 < len(tokens); i++ {
+		word := string(sql[tokens[i].From:tokens[i].To])
+		if tokens[i].Kind != lex.Word || !strings.EqualFold(word, "execute") && !strings.EqualFold(word, "deallocate") {
+			continue
+		}
+		name := tokens[i+1]
+		if strings.EqualFold(string(sql[name.From:name.To]), "prepare") && i+2 < len(tokens) && tokens[i+2].Kind != lex.Symbol && len(word) > len("execute") {
+			name = tokens[i+2] // DEALLOCATE PREPARE name
+		}
+		folded := fold(sql[name.From:name.To], name.Kind)
+		if _, known := c.names.Get(folded); !known {
+			continue
+		}
+		st := c.needs(folded)
+		b.Write(sql[done:name.From])
+		b.WriteString(st.Name)
+		done = name.To
 	}
-	if len(tokens) <= at {
+	if done == 0 {
 		return "", false
 	}
-	st := c.needs([]byte(list[0].Name))
-	return string(sql[:tokens[at].From]) + st.Name + string(sql[tokens[at].To:]), true
+	b.Write(sql[done:])
+	return b.String(), true
+}
+
+// fold gives the name that a token is.
+func fold(token []byte, kind lex.TokenKind) []byte {
+	if kind == lex.Quoted && len(token) > 1 {
+		return bytes.ReplaceAll(token[1:len(token)-1], []byte(`""`), []byte(`"`))
+	}
+	return bytes.ToLower(token)
 }
 
 // taken is PostgreSQL's error about SQL's PREPARE of a name that the client has given to a statement by Parse; nil when it is free.
 func (c *Client) taken(sql []byte) *wire.Error {
-	list, ok := lex.Effects(sql)
-	if !ok || len(list) == 0 {
-		return nil
+	list, _ := lex.Effects(sql)
+	for _, e := range list {
+		if _, known := c.names.Get([]byte(e.Name)); known && e.Kind == lex.Prepare {
+			return wire.Errorf(wire.CodeDuplicatePreparedStatement, `prepared statement "%s" already exists`, e.Name)
+		}
 	}
-	if _, known := c.names.Get([]byte(list[0].Name)); !known {
-		return nil
-	}
-	return wire.Errorf(wire.CodeDuplicatePreparedStatement, `prepared statement "%s" already exists`, list[0].Name)
+	return nil
 }
 
 // translate makes name stand for the same text where its names mean something else: the search_path or the role has changed since it was prepared, and PostgreSQL
@@ -215,14 +243,27 @@ func (c *Client) translate(name []byte, st *stmt.Statement, meaning string) *stm
 
 // meaning is what the names in a text depend on where it is sent now.
 func (c *Client) meaning() string {
+	m := c.vars.Meaning()
 	switch {
-	case c.pathInDoubt: // nobody else's statement, nor used again
+	case c.inDoubt: // nobody else's statement, nor used again
 		c.doubts++
 		return "?" + strconv.FormatUint(c.id, 36) + "." + strconv.FormatUint(c.doubts, 36)
 	case c.within != nil:
-		return c.within.Meaning()
+		m = c.within.Meaning()
 	}
-	return c.vars.Meaning()
+	if c.path == "" || m == "" {
+		return m + c.path
+	}
+	return m + "\x00" + c.path
+}
+
+// setPath is told of a text that sets the search_path or the role by a function for the transaction. What it sets them to stands in the text, or in parameters: then the statements of
+// such transactions are kept apart from others, as if they shared a connection among themselves.
+func (c *Client) setPath(sql []byte) {
+	c.path = "~"
+	if bytes.IndexByte(sql, '$') < 0 {
+		c.path += string(sql)
+	}
 }
 
 // prepare sends a Parse ahead, whose answer the client does not see unless it is an error.
@@ -265,8 +306,10 @@ func (c *Client) needsUnnamed() {
 	}
 	if c.unnamed.exists {
 		tail := c.unnamed.tail
-		if sql, ok := c.exchangeName(c.unnamed.kind, text(tail)); ok {
-			tail = wire.ParseTail(sql)
+		if c.unnamed.marks&lex.MarkPrepare != 0 {
+			if sql, ok := c.exchangeNames(text(tail)); ok {
+				tail = wire.ParseTail(sql)
+			}
 		}
 		s.pipe.Sent(wire.OpParse, wire.ForPooler, &c.unnamed)
 		c.out = wire.AppendParse(c.outgoing(), "", tail)

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"poolerd/pool/config"
@@ -54,6 +55,13 @@ func (c *Client) keeps() bool { return c.mode == modeSession || c.pins != 0 }
 
 // suspect notes what a text that is about to be sent reveals. The error says that it is not to be sent.
 func (c *Client) suspect(m lex.Marks, kind lex.Kind, sql []byte) *wire.Error {
+	if m&lex.MarkDDL != 0 {
+		c.ddl = true
+		c.defaults = c.defaults || setsDefaults(sql)
+	}
+	if m&lex.MarkPath != 0 && kind != lex.SetLocal { // the ledger knows of SET LOCAL
+		c.setPath(sql)
+	}
 	if c.mode == modeSession {
 		return nil
 	}
@@ -70,10 +78,6 @@ func (c *Client) suspect(m lex.Marks, kind lex.Kind, sql []byte) *wire.Error {
 	if m&sequences != 0 {
 		c.useSequences(m)
 	}
-	if m&lex.MarkDDL != 0 {
-		c.ddl = true
-		c.defaults = c.defaults || setsDefaults(sql)
-	}
 	if m&lex.MarkListen != 0 && m&lex.MarkOpaque != 0 {
 		c.listens = true
 	}
@@ -85,6 +89,22 @@ func (c *Client) suspect(m lex.Marks, kind lex.Kind, sql []byte) *wire.Error {
 	}
 	c.marks |= m
 	return nil
+}
+
+// suspectCall is suspect for a FunctionCall, whose body begins with the function's OID. Nearly all are libpq's, of large objects, which leave nothing.
+func (c *Client) suspectCall(body []byte) {
+	if len(body) < 4 || !largeObject(binary.BigEndian.Uint32(body)) {
+		_ = c.suspect(lex.MarkOpaque, lex.Other, nil) // which no policy refuses beforehand
+	}
+}
+
+// largeObject tells whether a function is one of lo_open, loread and their like (PostgreSQL's src/include/catalog/pg_proc.dat).
+func largeObject(oid uint32) bool {
+	switch oid {
+	case 715, 764, 765, 767, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172, 3457, 3458, 3459, 3460:
+		return true
+	}
+	return false
 }
 
 // mayPin applies pin_policy and max_pinned_servers before a statement that is likely to keep its server is sent.

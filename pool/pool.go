@@ -158,6 +158,9 @@ func (p *Pool) release(s *Server, now time.Time) {
 		s.discard(reasonDoubt)
 		return
 	}
+	if p.pooler.released != nil {
+		p.pooler.released(s)
+	}
 	p.mu.Lock()
 	if p.closed || p.expired(s, now) {
 		p.mu.Unlock()

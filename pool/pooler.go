@@ -36,7 +36,8 @@ type Pooler struct {
 	ids        atomic.Uint64
 	began      time.Time
 	console    Console
-	recorder   *recorder // nil when nothing is recorded
+	recorder   *recorder     // nil when nothing is recorded
+	released   func(*Server) // sees every server that is about to be free; nil but in tests
 
 	settings atomic.Pointer[config.Config]
 	users    atomic.Pointer[config.Userlist]
@@ -52,7 +53,7 @@ type Pooler struct {
 
 	mu        sync.Mutex
 	pools     map[Key]*Pool
-	hubs      map[string]*listen.Hub // by database
+	hubs      map[hubKey]*listen.Hub // by database
 	clients   map[*Client]struct{}
 	conns     map[net.Conn]struct{} // logins and consoles
 	listeners []net.Listener
@@ -68,7 +69,7 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	p := &Pooler{
 		log: log, auth: auth.New(), statements: stmt.NewTable(), shares: shares{database: map[string]int{}, user: map[string]int{}}, began: time.Now(),
 		life: life, kill: kill,
-		pools: map[Key]*Pool{}, hubs: map[string]*listen.Hub{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
+		pools: map[Key]*Pool{}, hubs: map[hubKey]*listen.Hub{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
 	}
 	p.settings.Store(conf)
 	p.users.Store(users)

@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"bytes"
+
 	"poolerd/wire"
 	"poolerd/wire/lex"
 )
@@ -33,7 +35,7 @@ func (c *Client) relay(fresh bool) {
 			c.namesInDoubt = false
 			break // whether the names changed is known when the Sync is answered
 		}
-		if c.pathInDoubt && (typ == wire.ClientSync || typ == wire.ClientQuery) {
+		if c.inDoubt && (typ == wire.ClientSync || typ == wire.ClientQuery) {
 			break // so is what they mean
 		}
 		if c.mode == modeStatement && s.pipe.Expecting() {
@@ -127,6 +129,7 @@ func (c *Client) relayMessage() bool {
 	case wire.ClientQuery:
 		return c.relayQuery(body, size)
 	case wire.ClientFunctionCall:
+		c.suspectCall(body)
 		s.pipe.Sent(wire.OpFunctionCall, wire.ForClient, nil)
 	case wire.ClientCopyData:
 	case wire.ClientCopyDone, wire.ClientCopyFail:
@@ -173,6 +176,7 @@ func (c *Client) relayPart(typ byte, size int) bool {
 	case wire.ClientQuery:
 		c.lateQuery()
 	case wire.ClientFunctionCall:
+		c.suspectCall(c.in.bytes()[wire.HeaderLen:])
 		c.late = lateOp{set: true, op: wire.OpFunctionCall}
 	case wire.ClientCopyFail:
 		c.late = lateOp{set: true, copyEnd: true}
@@ -210,29 +214,49 @@ func (c *Client) relayQuery(body []byte, size int) bool {
 		sql = body
 	}
 	kind := lex.Classify(sql)
-	if marks := lex.Mark(sql); marks != 0 {
-		if err := c.suspect(marks, kind, sql); err != nil {
+	marks := lex.Mark(sql)
+	if marks != 0 {
+		err := c.suspect(marks, kind, sql)
+		if err == nil && marks&lex.MarkPrepare != 0 && c.names.Len() > 0 {
+			err = c.taken(sql)
+		}
+		if err != nil {
 			return c.provokeQuery(err, size)
 		}
 	}
 	switch {
 	case c.mode == modeStatement && kind == lex.Begin:
 		return c.refuseBlock()
-	case kind == lex.Prepare && c.names.Len() > 0 && c.taken(sql) != nil:
-		return c.provokeQuery(c.taken(sql), size)
 	case kind == lex.Deallocate && !c.busy.pipe.Open() && !c.busy.pipe.SkipsToSync() && c.fakeDeallocate(sql):
 		c.in.r += size
 		return true
 	}
-	if other, ok := c.exchangeName(kind, sql); ok {
-		c.query(kind, sql)
-		c.out = wire.AppendQuery(c.outgoing(), other)
-		c.in.r += size
-		return true
+	if bytes.Contains(sql, listOfStatements) {
+		c.hideStatements()
+	}
+	if marks&lex.MarkPrepare != 0 {
+		if other, ok := c.exchangeNames(sql); ok {
+			c.query(kind, sql)
+			c.out = wire.AppendQuery(c.outgoing(), other)
+			c.in.r += size
+			return true
+		}
 	}
 	c.query(kind, sql)
 	c.pass(size)
 	return true
+}
+
+// listOfStatements is the view in which a client would see what we have prepared for everyone.
+var listOfStatements = []byte("pg_prepared_statements")
+
+// hideStatements takes away what we have prepared on the server, ahead of a client that looks there.
+func (c *Client) hideStatements() {
+	s := c.busy
+	if s.stmts.Len() > 0 && s.pipe.Settled() && !s.pipe.Open() && s.pipe.Status() != wire.TxFailed {
+		s.pipe.Sent(wire.OpQuery, wire.ForPooler, nil)
+		c.out = wire.AppendQuery(c.outgoing(), s.deallocate())
+	}
 }
 
 // provokeQuery is provoke for a simple Query.

@@ -106,7 +106,9 @@ func TestReplicationEndings(t *testing.T) {
 		if got := c.query("SELECT 1"); got != "CZI" {
 			t.Fatalf("%s: %s", name, got)
 		}
-		within(t, name+": it shows as a client", func() bool { return len(p.Clients()) == 1 && p.Clients()[0].Pinned == "replication" && p.Clients()[0].Replication == "logical" })
+		within(t, name+": it shows as a client", func() bool {
+			return len(p.Clients()) == 1 && p.Clients()[0].Pinned == "replication" && p.Clients()[0].Replication == "logical"
+		})
 		end(c)
 		if name == "ended from outside" {
 			if got := c.closed(); got != "E(57P01)" {

@@ -35,7 +35,7 @@ type replies struct {
 	own          []byte      // an answer of the pooler's, while it is put in
 	instead      *wire.Error // takes the place of the server's error
 	flushed      bool        // something of the exchange has been sent to the client
-	executed     bool        // something that the client asked for was carried out in the exchange
+	executed     bool        // something that the client asked for was carried out in the exchange, or refused to the end
 	failed       bool        // there was an error since the last ReadyForQuery
 	writer       chan error  // of the goroutine that writes while we read
 }
@@ -241,7 +241,10 @@ func (s *Server) reply(typ byte, body []byte) (dropped bool, err error) {
 	case wire.ServerErrorResponse:
 		return c.failedAt(s, of, body, done)
 	case wire.ServerReadyForQuery:
+		r.executed = r.executed || of.For == wire.ForClient
 		c.ready(s, of, status)
+	case wire.ServerPortalSuspended, wire.ServerEmptyQueryResponse:
+		r.executed = true
 	}
 	return verdict == wire.Drop || c.attempt.stale, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -222,7 +223,19 @@ func (s *Server) current(limit time.Duration) error {
 	if s.stmts.Len() == 0 {
 		return nil
 	}
-	return s.run("DEALLOCATE ALL", limit)
+	return s.run(s.deallocate(), limit)
+}
+
+// deallocate gives the text that takes away what we have prepared on the server, and forgets it. What a client has prepared by SQL stays.
+func (s *Server) deallocate() string {
+	var b strings.Builder
+	for name := range s.stmts.Names() {
+		b.WriteString("DEALLOCATE ")
+		b.WriteString(name)
+		b.WriteByte(';')
+	}
+	s.stmts.Clear()
+	return b.String()
 }
 
 // adopt brings an idle server to a Set, and waits until it has it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 
+	"poolerd/pool/ledger"
 	"poolerd/pool/stmt"
 	"poolerd/pool/vars"
 	"poolerd/wire"
@@ -43,6 +44,9 @@ func (e *effect) next(tag string) (of lex.Effect, ok bool) {
 // effectOf tells what a statement will have done: nil for nearly every statement.
 func (c *Client) effectOf(kind lex.Kind, sql []byte) any {
 	c.lastKind = kind
+	if kind == lex.Commit && !c.ledger.Empty() {
+		c.joinAhead(c.ledger.Channels())
+	}
 	switch kind {
 	case lex.SetLocal, lex.Set, lex.Reset, lex.Listen, lex.Unlisten, lex.Savepoint, lex.Release, lex.RollbackTo, lex.Prepare, lex.Deallocate:
 	default:
@@ -54,16 +58,28 @@ func (c *Client) effectOf(kind lex.Kind, sql []byte) any {
 	if ok && len(list) == 0 {
 		return nil
 	}
-	c.pathInDoubt = c.pathInDoubt || !ok || slices.ContainsFunc(list, c.changesNames)
+	c.inDoubt = c.inDoubt || !ok || slices.ContainsFunc(list, c.changesNames)
+	var listens []ledger.Channel
+	for _, e := range list {
+		switch e.Kind {
+		case lex.Listen:
+			listens = append(listens, ledger.Channel{Name: e.Name, Listen: true})
+		case lex.Commit:
+			listens = append(listens, c.ledger.Channels()...)
+		}
+	}
+	if len(listens) > 0 && (c.busy.pipe.Status() == wire.TxIdle && !c.opened || len(list) > 1) {
+		c.joinAhead(listens)
+	}
 	return &effect{list: list, unknown: !ok}
 }
 
-// changesNames tells whether names may mean something else after the statement.
+// changesNames tells whether what is sent behind the statement depends on it: names may mean something else.
 func (c *Client) changesNames(e lex.Effect) bool {
 	switch e.Kind {
 	case lex.RollbackTo:
 		return !c.ledger.Empty()
-	case lex.DiscardAll:
+	case lex.DiscardAll, lex.Listen, lex.Unlisten: // the latter decide from whom a notification is heard
 		return true
 	}
 	return e.Unknown || slices.ContainsFunc(e.Settings, func(s lex.Setting) bool { return vars.Decides(s.Name) })
@@ -73,7 +89,7 @@ func (c *Client) changesNames(e lex.Effect) bool {
 func (c *Client) boundEffect() any {
 	c.lastKind = c.bound
 	switch c.bound {
-	case lex.SetLocal, lex.Set, lex.Reset, lex.Listen, lex.Unlisten, lex.Savepoint, lex.Release, lex.RollbackTo, lex.Prepare, lex.Deallocate:
+	case lex.SetLocal, lex.Set, lex.Reset, lex.Listen, lex.Unlisten, lex.Savepoint, lex.Release, lex.RollbackTo, lex.Prepare, lex.Deallocate, lex.Commit:
 		return c.effectOf(c.bound, text(c.boundText))
 	}
 	return nil
@@ -114,12 +130,17 @@ func (c *Client) completed(s *Server, body []byte, of wire.Owed) {
 		c.rollback(known, ok, e)
 	case "PREPARE":
 		c.keepServer(pinPrepared)
+		if c.prepared == nil {
+			c.prepared = map[string]struct{}{}
+		}
+		c.prepared[known.Name] = struct{}{}
 	case "LOAD":
 		c.keepServer(pinSticky)
 	case "DEALLOCATE":
 		c.deallocated(s, known.Name)
 	case "DEALLOCATE ALL":
 		c.names.Clear()
+		clear(c.prepared)
 		s.resetBy("DEALLOCATE ALL\x00")
 		c.marks |= lex.MarkEnds
 	case "DISCARD ALL":
@@ -174,12 +195,14 @@ func (c *Client) deallocated(s *Server, name string) {
 		c.names.Delete(name)
 		return
 	}
+	delete(c.prepared, name)
 	c.marks |= lex.MarkEnds
 }
 
 // discarded: DISCARD ALL leaves a session as it was after the login.
 func (c *Client) discarded(s *Server) {
 	c.names.Clear()
+	clear(c.prepared)
 	c.unnamed.exists = false
 	s.resetBy("DISCARD ALL\x00")
 	c.vars = c.base
@@ -202,7 +225,7 @@ func (c *Client) ready(s *Server, of wire.Owed, status wire.TxStatus) {
 		} else {
 			c.commit(s)
 		}
-		c.adopted = false
+		c.adopted, c.path = false, ""
 	}
 	r.failed = false
 	c.settleNames()
@@ -210,7 +233,7 @@ func (c *Client) ready(s *Server, of wire.Owed, status wire.TxStatus) {
 
 // settleNames finds what the rest of the transaction runs with.
 func (c *Client) settleNames() {
-	c.within, c.pathInDoubt = nil, false
+	c.within, c.inDoubt = nil, false
 	if c.ledger.Empty() {
 		return
 	}

@@ -40,6 +40,6 @@
 //
 // # Locks
 //
-// Hub.mu (roster, requests, who is dead), then Mailbox.mu. None is held across I/O, nor while wake or lost is called. A Member's requests have a channel of capacity one each, so that nobody
+// Hub.mu (roster, requests, who is dead), then mailbox.mu. None is held across I/O, nor while wake or lost is called. A Member's requests have a channel of capacity one each, so that nobody
 // blocks who settles them.
 package listen

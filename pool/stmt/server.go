@@ -1,5 +1,7 @@
 package stmt
 
+import "iter"
+
 // Server holds the statements that one server has prepared, or will have when the messages under way are carried out. It belongs to whoever
 // has the server.
 type Server struct {
@@ -78,6 +80,17 @@ func (s *Server) Clear() {
 	clear(s.byKey)
 	s.root.prev, s.root.next = &s.root, &s.root
 	s.table.Drop(all...)
+}
+
+// Names gives the names of the statements, in no order.
+func (s *Server) Names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for st := range s.byKey {
+			if !yield(st.Name) {
+				return
+			}
+		}
+	}
 }
 
 // Len is the number of statements.
