@@ -168,6 +168,9 @@ func (p *plan) parse(body []byte) bool {
 			return false
 		}
 	}
+	if p.c.names.Len()+len(p.names) > 0 && lex.Mark(text(tail))&lex.MarkPrepare != 0 {
+		return false // it may name a statement of the client's
+	}
 	if len(name) == 0 {
 		p.unnamed = tail
 	} else {

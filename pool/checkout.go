@@ -142,6 +142,12 @@ func (c *Client) afterExchange(s *Server) {
 		c.opened = false
 		c.countQuery()
 	}
+	if !r.boundary() { // a reply that has come in part stays where it is
+		if r.flush(); r.clientErr != nil {
+			c.leave(reasonClientGone)
+		}
+		return
+	}
 	last := r.last()
 	defer last.free()
 	c.tally.sent += uint64(len(last.b))

@@ -44,6 +44,7 @@ func (c *Client) exchange() {
 		return
 	}
 	if s.pipe.NeedsSync() && r.err == nil {
+		r.flush()
 		c.sendSync()
 		return
 	}
@@ -113,7 +114,7 @@ func (c *Client) sendSync() {
 // sayFakes answers what the pooler answers by itself, as far as its turn has come.
 func (c *Client) sayFakes(s *Server) {
 	for o, ok := s.pipe.Turn(); ok; o, ok = s.pipe.Turn() {
-		c.reply = appendFake(c.reply, o.Op, s.pipe.Status())
+		c.reply = appendFake(c.reply, o.Op)
 		dropTag(c, o)
 	}
 }
@@ -143,7 +144,7 @@ func (s *Server) onReadable(uintptr) bool {
 		n, err := s.conn.TryRead(space)
 		if err != nil {
 			if err == sock.ErrWait && r.err == nil { //nolint:errorlint // never wrapped
-				return r.writer == nil && !s.pipe.Expecting() && r.boundary() // a COPY whose server has nothing to say
+				return r.writer == nil && s.rests() // a COPY whose server has nothing to say, or requests that no Sync has followed yet
 			}
 			if r.err == nil {
 				r.err = err
@@ -155,7 +156,7 @@ func (s *Server) onReadable(uintptr) bool {
 			r.err = err
 			return true
 		}
-		if r.writer == nil && !s.pipe.Expecting() && r.boundary() {
+		if r.writer == nil && s.rests() {
 			return true // the last part is written when the server has been given back
 		}
 		if r.flush(); r.clientErr != nil || r.fatal != nil {
@@ -187,10 +188,16 @@ func (r *replies) run(s *Server) {
 		if r.err == nil && (!woken || werr != nil) {
 			r.err = errors.Join(err, werr)
 		}
-		if r.err != nil || r.clientErr != nil || !s.pipe.Expecting() && r.boundary() {
+		if r.err != nil || r.clientErr != nil || s.rests() {
 			return
 		}
 	}
+}
+
+// rests reports that nothing has to come before the client's next message. The server may have stopped in the middle of a reply: it sends what fills its buffer, and the rest
+// when more requests fill that again, or a Sync or Flush asks for it. Where nothing is owed it has not, so that what was begun is about to come.
+func (s *Server) rests() bool {
+	return !s.pipe.Expecting() && (s.replies.boundary() || !s.pipe.Settled())
 }
 
 // startWriter lets a goroutine write what the kernel did not take, while we go on reading: a server that cannot get rid of its replies reads no more requests.

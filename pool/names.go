@@ -31,7 +31,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 			s.unnamed = unnamed{c.id, c.unnamed.serial}
 		}
 		if other {
-			c.out = wire.AppendParse(c.outgoing(), "", wire.ParseTail(sql))
+			c.out = wire.AppendParse(c.outgoing(), "", retail(tail, sql))
 			c.in.r += size
 			return true
 		}
@@ -48,7 +48,13 @@ func (c *Client) relayParse(body []byte, size int) bool {
 		c.in.r += size
 		return true
 	}
-	st := c.pooler.statements.Intern(tail, c.meaning())
+	sent := tail
+	if c.names.Len() > 0 && lex.Mark(text(tail))&lex.MarkPrepare != 0 {
+		if sql, ok := c.exchangeNames(text(tail)); ok {
+			sent = retail(tail, sql)
+		}
+	}
+	st := c.pooler.statements.Intern(sent, c.meaning())
 	defer c.pooler.statements.Drop(st)
 	op := &nameChange{string(name), st}
 	if s.stmts.Has(st) && (s.pipe.Status() != wire.TxFailed || ends(st.Kind)) { // else the server refuses it, whatever its name
@@ -75,7 +81,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 		c.pooler.statements.Keep(st)
 		c.names.Put(op.name, st)
 	}
-	c.out = wire.AppendParse(c.outgoing(), st.Name, tail)
+	c.out = wire.AppendParse(c.outgoing(), st.Name, sent)
 	c.in.r += size
 	return true
 }
@@ -213,6 +219,9 @@ func (c *Client) exchangeNames(sql []byte) (other string, ok bool) {
 	return b.String(), true
 }
 
+// retail puts another text before the parameter types of a Parse.
+func retail(tail []byte, sql string) []byte { return append([]byte(sql), tail[len(text(tail)):]...) }
+
 // fold gives the name that a token is.
 func fold(token []byte, kind lex.TokenKind) []byte {
 	if kind == lex.Quoted && len(token) > 1 {
@@ -308,7 +317,7 @@ func (c *Client) needsUnnamed() {
 		tail := c.unnamed.tail
 		if c.unnamed.marks&lex.MarkPrepare != 0 {
 			if sql, ok := c.exchangeNames(text(tail)); ok {
-				tail = wire.ParseTail(sql)
+				tail = retail(tail, sql)
 			}
 		}
 		s.pipe.Sent(wire.OpParse, wire.ForPooler, &c.unnamed)

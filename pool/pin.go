@@ -65,7 +65,7 @@ func (c *Client) suspect(m lex.Marks, kind lex.Kind, sql []byte) *wire.Error {
 	if c.mode == modeSession {
 		return nil
 	}
-	if m&pinning != 0 || kind == lex.Prepare {
+	if (m&pinning != 0 || kind == lex.Prepare) && c.busy.pipe.Status() != wire.TxFailed {
 		if err := c.mayPin(m, kind); err != nil {
 			return err
 		}
@@ -74,6 +74,9 @@ func (c *Client) suspect(m lex.Marks, kind lex.Kind, sql []byte) *wire.Error {
 		names, ok := lex.SetConfigs(sql)
 		c.configs = append(c.configs, names...)
 		c.anyConfig = c.anyConfig || !ok
+		if m&lex.MarkOpaque != 0 {
+			c.configs = append(c.configs, lex.CustomSets(sql)...)
+		}
 	}
 	if m&sequences != 0 {
 		c.useSequences(m)

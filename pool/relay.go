@@ -224,12 +224,8 @@ func (c *Client) relayQuery(body []byte, size int) bool {
 			return c.provokeQuery(err, size)
 		}
 	}
-	switch {
-	case c.mode == modeStatement && kind == lex.Begin:
+	if c.mode == modeStatement && kind == lex.Begin {
 		return c.refuseBlock()
-	case kind == lex.Deallocate && !c.busy.pipe.Open() && !c.busy.pipe.SkipsToSync() && c.fakeDeallocate(sql):
-		c.in.r += size
-		return true
 	}
 	if bytes.Contains(sql, listOfStatements) {
 		c.hideStatements()
@@ -264,24 +260,6 @@ func (c *Client) provokeQuery(err *wire.Error, size int) bool {
 	c.busy.pipe.Sent(wire.OpQuery, wire.ForClient, err)
 	c.out = wire.AppendQuery(c.outgoing(), "poolerd refuses this statement")
 	c.in.r += size
-	return true
-}
-
-// fakeDeallocate takes a name away that the client gave to a statement by Parse: the answer is ours, in its turn.
-func (c *Client) fakeDeallocate(sql []byte) bool {
-	name, ok := lex.Name(sql)
-	if !ok {
-		return false
-	}
-	st, ok := c.names.Get([]byte(name))
-	if !ok {
-		return false
-	}
-	c.pooler.statements.Keep(st)
-	c.names.Delete(name)
-	c.unnamed.exists = false
-	c.namesInDoubt, c.named = true, true
-	c.busy.pipe.Sent(wire.OpQuery, wire.ForNobody, &nameChange{name, st})
 	return true
 }
 

@@ -60,19 +60,12 @@ func (r *replies) start(c *Client) {
 	r.parted, r.flushed, r.executed = false, false, false
 }
 
-func appendFake(dst []byte, op wire.Op, status wire.TxStatus) []byte {
+func appendFake(dst []byte, op wire.Op) []byte {
 	switch op {
 	case wire.OpParse:
 		return wire.AppendEmpty(dst, wire.ServerParseComplete)
 	case wire.OpClose:
 		return wire.AppendEmpty(dst, wire.ServerCloseComplete)
-	case wire.OpQuery:
-		if status == wire.TxFailed {
-			dst = errFailedBlock().Append(dst)
-		} else {
-			dst = wire.AppendCommandComplete(dst, "DEALLOCATE")
-		}
-		return wire.AppendReadyForQuery(dst, status)
 	}
 	panic(fmt.Sprintf("no answer of our own to %v", op))
 }
@@ -173,7 +166,7 @@ func (r *replies) take(n int, dropped bool) {
 func (s *Server) fakes() {
 	r := &s.replies
 	for o, ok := s.pipe.Turn(); ok; o, ok = s.pipe.Turn() {
-		r.own = appendFake(r.own[:0], o.Op, s.pipe.Status())
+		r.own = appendFake(r.own[:0], o.Op)
 		r.put(r.own)
 		dropTag(r.client, o)
 	}

@@ -17,19 +17,21 @@ func (c *Client) useSequences(m lex.Marks) {
 	s := c.busy
 	if m&lex.MarkSequenceRead != 0 {
 		c.pool.readers.Store(c.application(), struct{}{})
-		if s.sequences != c.id && !s.pipe.SkipsToSync() {
+		c.readsSequences = true
+	}
+	if !c.readsSequences {
+		_, c.readsSequences = c.pool.readers.Load(c.application())
+	}
+	if c.readsSequences {
+		if s.sequences != c.id && !s.pipe.SkipsToSync() && s.pipe.Status() != wire.TxFailed {
 			c.runAhead("DISCARD SEQUENCES")
+		}
+		if c.pins&pinSequence == 0 {
+			c.marks |= lex.MarkSequence
 		}
 	}
 	s.sequences = c.id
 	c.sequenced = true
-	if m&(lex.MarkSequence|lex.MarkSequenceRead) == 0 && !c.readsSequences {
-		_, c.readsSequences = c.pool.readers.Load(c.application())
-	}
-	c.readsSequences = c.readsSequences || m&lex.MarkSequenceRead != 0
-	if c.readsSequences && c.pins&pinSequence == 0 {
-		c.marks |= lex.MarkSequence
-	}
 }
 
 // application is the client's application_name, by which programs are told apart.

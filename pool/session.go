@@ -159,12 +159,25 @@ func (c *Client) set(e lex.Effect, ok bool) {
 		}
 		return
 	}
+	if slices.ContainsFunc(e.Settings, c.adds) {
+		c.marks |= lex.MarkSetConfig
+		c.configs = append(c.configs, "datestyle")
+	}
 	c.ledger.Set(e.Settings...)
 	for _, one := range e.Settings {
 		if _, ours := c.base.Get(one.Name); one.Default && !one.Local && (ours || one.Name == "" && c.base.Len() > 0) {
 			c.resets = true
 		}
 	}
+}
+
+// adds tells whether a setting changes only a part of what is set already: DateStyle's has two parts.
+func (c *Client) adds(one lex.Setting) bool {
+	if one.Name != "datestyle" || one.Default || one.Local {
+		return false
+	}
+	_, set := c.vars.Get("datestyle")
+	return set || !c.ledger.Empty()
 }
 
 // rollback takes back what the transaction did, or what it did since a savepoint.

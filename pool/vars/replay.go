@@ -25,6 +25,9 @@ func Replay(from, to *Set) string {
 	}
 	for _, i := range to.items {
 		if from.item(i.Name) != i && !identity(i.Name) {
+			if _, has := from.find(i.Name); has && i.Name == "datestyle" {
+				list = append(list, `RESET "datestyle"`) // what a value leaves out stays as it was
+			}
 			list = append(list, i.statement())
 		}
 	}

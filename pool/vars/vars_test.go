@@ -63,6 +63,7 @@ func TestReplay(t *testing.T) {
 			e.With(raw("role", "r")).With(raw("session_authorization", "s")), e.With(raw("role", "r")).With(raw("work_mem", "1")),
 			`RESET "session_authorization";RESET "role";SET "work_mem" TO 1;SET "role" TO r`,
 		},
+		{e.With(raw("datestyle", "SQL, DMY")), e.With(raw("datestyle", "ISO")), `RESET "datestyle";SET "datestyle" TO ISO`},
 		{e.With(raw("role", "r")), e.With(raw("role", "r")).With(raw("work_mem", "1")), `SET "work_mem" TO 1`},
 	} {
 		if got := Replay(test.from, test.to); got != test.want {
