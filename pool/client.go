@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"poolerd/pool/config"
-	"poolerd/pool/ledger"
-	"poolerd/pool/listen"
 	"poolerd/pool/stmt"
 	"poolerd/pool/vars"
 	"poolerd/wire"
@@ -60,9 +58,11 @@ type Client struct {
 	began       time.Time
 	mode        config.Mode
 
-	base   *vars.Set // from the startup packet
-	vars   *vars.Set
-	ledger ledger.Ledger // what this transaction has done to the session
+	base *vars.Set // from the startup packet
+	vars *vars.Set
+
+	transaction
+	listening
 
 	names    stmt.Client
 	unnamed  unnamedStatement
@@ -85,30 +85,13 @@ type Client struct {
 	lastKind       lex.Kind  // of what was sent last to be executed
 	asked          time.Time // when the request that is being answered was sent
 	late           lateOp
-	attempt        attempt          // the request under way
-	named          bool             // it gives names, or takes them away
-	namesInDoubt   bool             // a name was given or taken away since the last Sync
-	lost           *wire.Error      // why a transaction was lost while the client was idle in it, until it is told
-	channels       []ledger.Channel // LISTENs and UNLISTENs that are committed, and that the hub is not told of yet
-	listensTo      []string         // the channels of its committed LISTENs
-	joined         bool             // the hub already listens for what is not committed yet
-	member         *listen.Member   // of the database's hub, once it has listened
-	listens        bool             // a LISTEN of this transaction is not known by name
-	notifies       bool             // a text of this transaction may notify
-	marks          lex.Marks        // what the texts of this transaction are suspected of
-	sequenced      bool             // it has taken values of sequences: the server it used last is the best
-	readsSequences bool             // it asks for currval
-	path           string           // stands for the search_path that a function has set for this transaction
-	within         *vars.Set        // the parameters that this transaction runs with, nil where they are vars
-	resets         bool             // a RESET has led to the server's default, where the client's startup packet has another value
-	told           []vars.Reported  // what the client believed before that
-	adopted        bool             // that was put right inside the transaction: the server has what the client has
-	inDoubt        bool             // search_path or role may be another when what was sent has been carried out
+	attempt        attempt     // the request under way
+	named          bool        // it gives names, or takes them away
+	namesInDoubt   bool        // a name was given or taken away since the last Sync
+	lost           *wire.Error // why a transaction was lost while the client was idle in it, until it is told
+	sequenced      bool        // it has taken values of sequences: the server it used last is the best
+	readsSequences bool        // it asks for currval
 	doubts         uint64
-	configs        []string    // the session parameters that they set by set_config
-	ddl            bool        // a text of this transaction is DDL
-	defaults       bool        // it changes what sessions begin with
-	anyConfig      bool        // or others, whose names are not known
 	pinSlot        bool        // it counts among those that keep their server
 	ending         *wire.Error // why the session has to end once the replies are sent
 	tally          tally

@@ -1,0 +1,91 @@
+package pool
+
+import (
+	"poolerd/pool/stmt"
+	"poolerd/wire"
+)
+
+// What was assumed when a message was sent, and is undone where the server has failed at it or skipped it.
+
+// failedAt undoes what was assumed of an operation that failed, and of those that the server skips because of it.
+func (c *Client) failedAt(s *Server, of wire.Owed, body []byte, done bool) (dropped bool, err error) {
+	r := &s.replies
+	r.failed = true
+	if of.For == wire.ForPooler && of.Op == wire.OpQuery {
+		e, perr := wire.ParseError(body)
+		if perr == nil {
+			r.fatal = &e // the client's statement runs without its parameters: what it does is not to be trusted
+		}
+		return true, errPrelude
+	}
+	skipped := s.pipe.Skipped()
+	for i := len(skipped) - 1; i >= 0; i-- {
+		c.undo(s, skipped[i])
+	}
+	if done {
+		c.undo(s, of)
+	}
+	if of.Op == wire.OpParse && string(wire.ErrorCode(body)) == string(wire.CodeDuplicatePreparedStatement) {
+		// The server has what we believe it has not. The client has done nothing wrong, and PostgREST would end itself on this code.
+		s.suspect.Store(true)
+		r.instead = wire.Errorf(wire.CodeInternalError, "the server's prepared statements are not those that the pooler knows of: the server is closed, try again")
+		return true, nil
+	}
+	if st, ok := of.Tag.(*stmt.Statement); ok && done {
+		code := wire.Code(wire.ErrorCode(body))
+		s.doubtStatement(st, code)
+		if c.refusedStale(s, code) {
+			return true, nil
+		}
+	}
+	if e, ok := of.Tag.(*wire.Error); ok && (done || of.Op == wire.OpQuery) {
+		r.instead = e
+		return true, nil
+	}
+	return false, nil
+}
+
+// doubtStatement: a Bind failed because of the prepared statement itself. It is prepared again before its next use.
+func (s *Server) doubtStatement(st *stmt.Statement, code wire.Code) {
+	switch code {
+	case wire.CodeFeatureNotSupported: // "cached plan must not change result type": after a DDL no server's statements are to be trusted
+		s.pool.plans.Add(1)
+	case wire.CodeUndefinedPreparedStatement:
+		s.stmts.Remove(st)
+	}
+}
+
+// undo: the server has not carried out o.
+func (c *Client) undo(s *Server, o wire.Owed) {
+	switch tag := o.Tag.(type) {
+	case *unnamedStatement:
+		s.unnamed = unnamed{}
+		if o.For == wire.ForClient {
+			c.unnamed.exists = false
+		}
+	case *nameChange:
+		c.undoName(s, o, tag)
+	}
+}
+
+func (c *Client) undoName(s *Server, o wire.Owed, n *nameChange) {
+	switch {
+	case o.Op == wire.OpParse && o.For == wire.ForNobody:
+		c.names.Delete(n.name)
+	case o.Op == wire.OpParse:
+		s.stmts.Remove(n.statement)
+		if o.For == wire.ForClient {
+			c.names.Delete(n.name)
+		}
+	case o.For == wire.ForPooler: // the Close of an evicted statement
+		if !s.stmts.Has(n.statement) {
+			s.stmts.Add(n.statement)
+		}
+	default: // the client's Close
+		if _, taken := c.names.Get([]byte(n.name)); taken {
+			c.pooler.statements.Drop(n.statement)
+		} else {
+			c.names.Put(n.name, n.statement)
+		}
+	}
+}
