@@ -5,10 +5,11 @@ import (
 	"io"
 	"net"
 	"os"
-	"poolerd/wire"
-	"poolerd/wire/lex"
 	"syscall"
 	"time"
+
+	"poolerd/wire"
+	"poolerd/wire/lex"
 )
 
 // A server that goes while a client has it: what it still owed is answered in its place.

@@ -1,10 +1,11 @@
 package pool
 
 import (
+	"slices"
+
 	"poolerd/pool/vars"
 	"poolerd/wire"
 	"poolerd/wire/lex"
-	"slices"
 )
 
 // The session parameters of a client: what its SETs make of them, and what its server reports of them.

@@ -2,8 +2,9 @@ package pool
 
 import (
 	"errors"
-	"poolerd/wire"
 	"time"
+
+	"poolerd/wire"
 )
 
 // Cleaning up behind a client that leaves while it has a server.

@@ -1,8 +1,9 @@
 package pool
 
 import (
-	"poolerd/wire"
 	"time"
+
+	"poolerd/wire"
 )
 
 // takeStock finds out what a request has done to the session, where that has to be asked or told on: nearly always there is nothing to do. It gives the replies with what
