@@ -112,7 +112,7 @@ func (c *Client) resume(s *Server) error {
 func (c *Client) sendBegin() {
 	s, st := c.busy, c.begin
 	if !s.stmts.Has(st) {
-		c.prepare(st)
+		c.prepare(st, 0)
 	}
 	s.pipe.Sent(wire.OpBind, wire.ForPooler, nil)
 	s.pipe.Sent(wire.OpExecute, wire.ForPooler, nil)

@@ -1,13 +1,15 @@
 package pool
 
 import (
+	"slices"
+
 	"poolerd/pool/stmt"
 	"poolerd/wire"
 )
 
 // Healing: a server refuses a prepared statement that it has from before a DDL ("cached plan must not change result type", 0A000), or that a function has deallocated (26000). PostgreSQL says
-// so at Bind or Describe, before anything of the statement is done. Where it is the first of its transaction nothing has happened at all, and the request is sent again, the statement
-// prepared anew. The client does not notice. Elsewhere it gets the error that it would get without a pooler.
+// so at Bind or Describe, before anything of the statement is done. Where it is the first of its transaction nothing has happened at all, and a request that asks for the columns is sent again, the
+// statement prepared anew. The client does not notice. Elsewhere it gets the error that it would get without a pooler.
 
 // attempt is the request under way, as far as it can be sent a second time.
 type attempt struct {
@@ -24,11 +26,13 @@ func (c *Client) starts(fresh bool) {
 	c.attempt.whole = fresh && c.busy.pipe.Status() == wire.TxIdle && c.body == 0
 }
 
-// refusedStale decides about an error at a prepared statement: true when the request will be sent again.
-func (c *Client) refusedStale(s *Server, code wire.Code) bool {
+// refusedStale decides about an error at a prepared statement: true when the request will be sent again. That is not done for a client that was told the statement's shape before
+// and would take the new one for the old.
+func (c *Client) refusedStale(s *Server, of wire.Owed, code wire.Code) bool {
 	r, a := &s.replies, &c.attempt
 	toCome := s.pipe.Owed()
-	a.stale = a.whole && !a.again && !r.flushed && !r.executed && !c.named && c.body == 0 &&
+	told := of.Op == wire.OpDescribeStatement || !c.believes && slices.ContainsFunc(s.pipe.Skipped(), func(o wire.Owed) bool { return o.Op == wire.OpDescribePortal })
+	a.stale = a.whole && (told || code == wire.CodeUndefinedPreparedStatement) && !a.again && !r.flushed && !r.executed && !c.named && c.body == 0 &&
 		len(toCome) == 1 && toCome[0].Op == wire.OpSync && // nothing behind it is carried out
 		(code == wire.CodeFeatureNotSupported || code == wire.CodeUndefinedPreparedStatement)
 	return a.stale

@@ -121,7 +121,12 @@ func (c *Client) bindNames(body []byte, size int) bool {
 	}
 	s := c.busy
 	c.tally.binds++
-	st := c.needs(name)
+	st, stale := c.needs(name)
+	if stale && size <= c.in.len() {
+		c.provoke(errStale())
+		c.in.r += size
+		return true
+	}
 	var marks lex.Marks
 	switch {
 	case st != nil:
@@ -164,25 +169,36 @@ func (c *Client) bindNames(body []byte, size int) bool {
 func putLen(b []byte, n int) { b[0], b[1], b[2], b[3] = byte(n>>24), byte(n>>16), byte(n>>8), byte(n) }
 
 // needs makes sure that the server has the statement that the client calls name, and gives it: nil for the unnamed one and for a name that
-// the client has not given, which the server will refuse in its own words.
-func (c *Client) needs(name []byte) *stmt.Statement {
+// the client has not given, which the server will refuse in its own words. stale says that it is not what the client was told any longer.
+func (c *Client) needs(name []byte) (st *stmt.Statement, stale bool) {
 	s := c.busy
 	if len(name) == 0 {
 		c.needsUnnamed()
-		return nil
+		return nil, false
 	}
-	st, ok := c.names.Get(name)
+	n, ok := c.names.Lookup(name)
 	if !ok {
-		return nil
+		return nil, false
 	}
+	st = n.Statement
 	if m := c.meaning(); st.Meaning != m {
 		st = c.translate(name, st, m)
 	}
-	if s.stmts.Has(st) || s.pipe.SkipsToSync() {
-		return st
+	if s.pipe.SkipsToSync() {
+		return st, false
 	}
-	c.prepare(st)
-	return st
+	c.believes = n.Shape != 0
+	shape, has := s.stmts.Find(st)
+	if !has && n.Shape != 0 && n.Epoch != s.plans && c.prepareFirst(s, st) {
+		if shape, has = s.stmts.Find(st); shape == n.Shape {
+			c.names.Believe(string(name), shape, s.plans)
+		}
+	}
+	if has {
+		return st, n.Shape != 0 && shape != 0 && shape != n.Shape
+	}
+	c.prepare(st, n.Shape)
+	return st, false
 }
 
 // exchangeNames writes the server's names into SQL's EXECUTE and DEALLOCATE of statements to which the client has given their names by Parse, and makes sure that the server has
@@ -207,7 +223,7 @@ func (c *Client) exchangeNames(sql []byte) (other string, ok bool) {
 		if _, known := c.names.Get(folded); !known {
 			continue
 		}
-		st := c.needs(folded)
+		st, _ := c.needs(folded)
 		b.Write(sql[done:name.From])
 		b.WriteString(st.Name)
 		done = name.To
@@ -245,8 +261,7 @@ func (c *Client) taken(sql []byte) *wire.Error {
 // would look its names up again.
 func (c *Client) translate(name []byte, st *stmt.Statement, meaning string) *stmt.Statement {
 	other := c.pooler.statements.Intern(st.Tail, meaning)
-	c.names.Delete(string(name))
-	c.names.Put(string(name), other)
+	c.names.Replace(string(name), other)
 	return other
 }
 
@@ -275,13 +290,22 @@ func (c *Client) setPath(sql []byte) {
 	}
 }
 
-// prepare sends a Parse ahead, whose answer the client does not see unless it is an error.
-func (c *Client) prepare(st *stmt.Statement) {
+// prepare sends a Parse ahead, whose answer the client does not see unless it is an error. believed is what the client was told of the statement's shape.
+func (c *Client) prepare(st *stmt.Statement, believed stmt.Shape) {
 	s := c.busy
 	c.addStatement(st)
 	c.tally.serverParses++
 	s.pipe.Sent(wire.OpParse, wire.ForPooler, &nameChange{statement: st})
 	c.out = wire.AppendParse(c.outgoing(), st.Name, st.Tail)
+	if believed != 0 {
+		c.askShape(st, believed)
+	}
+}
+
+// askShape asks for the shape of a statement that is being prepared.
+func (c *Client) askShape(st *stmt.Statement, believed stmt.Shape) {
+	c.busy.pipe.Sent(wire.OpDescribeStatement, wire.ForPooler, c.describe(st, "", believed))
+	c.out = wire.AppendDescribe(c.outgoing(), 'S', st.Name)
 }
 
 // addStatement notes that the server is about to prepare st, and makes room for it there: what was not used for longest is closed.
@@ -345,13 +369,18 @@ func (c *Client) relayDescribe(body []byte, size int) bool {
 		c.broken("invalid Describe message")
 		return false
 	}
-	st := c.needs(name)
-	if st == nil {
+	st, stale := c.needs(name)
+	switch {
+	case stale:
+		c.provoke(errStale())
+		c.in.r += size
+		return true
+	case st == nil:
 		s.pipe.Sent(wire.OpDescribeStatement, wire.ForClient, nil)
 		c.pass(size)
 		return true
 	}
-	s.pipe.Sent(wire.OpDescribeStatement, wire.ForClient, st)
+	s.pipe.Sent(wire.OpDescribeStatement, wire.ForClient, c.describe(st, string(name), 0))
 	c.out = wire.AppendDescribe(c.outgoing(), 'S', st.Name)
 	c.in.r += size
 	return true

@@ -55,7 +55,7 @@ func (c *Client) keeps() bool { return c.mode == modeSession || c.pins != 0 }
 
 // suspect notes what a text that is about to be sent reveals. The error says that it is not to be sent.
 func (c *Client) suspect(m lex.Marks, kind lex.Kind, sql []byte) *wire.Error {
-	if m&lex.MarkDDL != 0 {
+	if m&lex.MarkDDL != 0 && m&lex.MarkTemp == 0 {
 		c.ddl = true
 		c.defaults = c.defaults || setsDefaults(sql)
 	}

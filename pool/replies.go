@@ -225,6 +225,13 @@ func (s *Server) reply(typ byte, body []byte) (dropped bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if d, ok := of.Tag.(*description); ok && typ != wire.ServerErrorResponse {
+		whole := len(body) == int(binary.BigEndian.Uint32(r.b[r.at+1:]))-4
+		if d.add(typ, body, whole); done && !c.described(s, d, of.For) {
+			r.fatal = errStale() // what follows in this transaction is not what the client takes it for
+			return true, errPrelude
+		}
+	}
 	switch typ {
 	case wire.ServerCommandComplete:
 		if of.For == wire.ForClient {

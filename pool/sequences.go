@@ -46,7 +46,7 @@ func (c *Client) runAhead(sql string) {
 	st := c.pooler.statements.Intern(wire.ParseTail(sql), "")
 	defer c.pooler.statements.Drop(st)
 	if !s.stmts.Has(st) {
-		c.prepare(st)
+		c.prepare(st, 0)
 	}
 	s.pipe.Sent(wire.OpBind, wire.ForPooler, nil)
 	s.pipe.Sent(wire.OpExecute, wire.ForPooler, nil)

@@ -191,8 +191,12 @@ func (s *Server) drain(row func(body []byte)) error {
 			}
 			refused = &e
 		}
-		if _, _, _, err := s.pipe.Receive(typ, status); err != nil {
+		_, of, _, err := s.pipe.Receive(typ, status)
+		if err != nil {
 			return err
+		}
+		if d, ok := of.Tag.(*description); ok && typ != wire.ServerErrorResponse {
+			d.add(typ, body, true)
 		}
 	}
 	if refused != nil {

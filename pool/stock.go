@@ -16,7 +16,7 @@ func (c *Client) takeStock(s *Server, replies []byte, over bool) ([]byte, error)
 		}
 		replies = ahead(replies, told)
 	}
-	if over && c.ddl {
+	if over && c.ddl && c.mode == modeSession {
 		c.changeSchema()
 	}
 	if !over || c.mode == modeSession {
@@ -31,6 +31,9 @@ func (c *Client) takeStock(s *Server, replies []byte, over bool) ([]byte, error)
 		if err := c.follow(s); err != nil {
 			return nil, err
 		}
+	}
+	if c.ddl { // only now: what keeps the client is known
+		c.changeSchema()
 	}
 	return replies, nil
 }

@@ -31,10 +31,10 @@ func (c *Client) failedAt(s *Server, of wire.Owed, body []byte, done bool) (drop
 		r.instead = wire.Errorf(wire.CodeInternalError, "the server's prepared statements are not those that the pooler knows of: the server is closed, try again")
 		return true, nil
 	}
-	if st, ok := of.Tag.(*stmt.Statement); ok && done {
+	if st := statementOf(of); st != nil && done {
 		code := wire.Code(wire.ErrorCode(body))
 		s.doubtStatement(st, code)
-		if c.refusedStale(s, code) {
+		if c.refusedStale(s, of, code) {
 			return true, nil
 		}
 	}
@@ -43,6 +43,17 @@ func (c *Client) failedAt(s *Server, of wire.Owed, body []byte, done bool) (drop
 		return true, nil
 	}
 	return false, nil
+}
+
+// statementOf is the statement that an operation uses.
+func statementOf(o wire.Owed) *stmt.Statement {
+	switch tag := o.Tag.(type) {
+	case *stmt.Statement:
+		return tag
+	case *description:
+		return tag.statement
+	}
+	return nil
 }
 
 // doubtStatement: a Bind failed because of the prepared statement itself. It is prepared again before its next use.

@@ -15,6 +15,7 @@ type Server struct {
 type entry struct {
 	statement  *Statement
 	round      uint64
+	shape      Shape
 	prev, next *entry
 }
 
@@ -30,16 +31,29 @@ func (s *Server) Checkout() { s.round++ }
 
 // Has tells whether the server has prepared st, and counts as a use.
 func (s *Server) Has(st *Statement) bool {
+	_, ok := s.Find(st)
+	return ok
+}
+
+// Find is Has, and gives the shape that the statement has there.
+func (s *Server) Find(st *Statement) (Shape, bool) {
 	e, ok := s.byKey[st]
 	if !ok {
-		return false
+		return 0, false
 	}
 	if s.root.next != e {
 		e.unlink()
 		e.linkAfter(&s.root)
 	}
 	e.round = s.round
-	return true
+	return e.shape, true
+}
+
+// Learn records the shape that st has on the server.
+func (s *Server) Learn(st *Statement, shape Shape) {
+	if e, ok := s.byKey[st]; ok {
+		e.shape = shape
+	}
 }
 
 // Add records that the server is told to prepare st, which it has not.

@@ -91,42 +91,74 @@ func (t *Table) Len() int {
 	return t.len
 }
 
+// Shape stands for the types of a statement's parameters and columns; 0 is not known.
+type Shape uint64
+
+// Named is what a client's name stands for.
+type Named struct {
+	*Statement
+	Shape Shape  // what the client was told of it
+	Epoch uint64 // the caller's, when that was
+}
+
 // Client maps a client's names to statements. It belongs to one goroutine.
 type Client struct {
 	table  *Table
-	byName map[string]*Statement
+	byName map[string]Named
 }
 
 // NewClient makes an empty Client.
 func (t *Table) NewClient() Client { return Client{table: t} }
 
-// Get finds a name without allocating.
+// Lookup finds a name without allocating.
+func (c *Client) Lookup(name []byte) (Named, bool) {
+	n, ok := c.byName[string(name)]
+	return n, ok
+}
+
+// Get is Lookup for the statement alone.
 func (c *Client) Get(name []byte) (*Statement, bool) {
-	s, ok := c.byName[string(name)]
-	return s, ok
+	n, ok := c.byName[string(name)]
+	return n.Statement, ok
 }
 
 // Put gives a name, which must be free, to a statement, whose reference it takes over.
 func (c *Client) Put(name string, s *Statement) {
 	if c.byName == nil {
-		c.byName = make(map[string]*Statement, 8)
+		c.byName = make(map[string]Named, 8)
 	}
-	c.byName[name] = s
+	c.byName[name] = Named{Statement: s}
+}
+
+// Replace gives a name, which must not be free, to another statement, whose reference it takes over. What the client was told stays.
+func (c *Client) Replace(name string, s *Statement) {
+	n := c.byName[name]
+	c.table.Drop(n.Statement)
+	n.Statement = s
+	c.byName[name] = n
+}
+
+// Believe records what the client was told of a name; one that is free is left alone.
+func (c *Client) Believe(name string, shape Shape, epoch uint64) {
+	if n, ok := c.byName[name]; ok {
+		n.Shape, n.Epoch = shape, epoch
+		c.byName[name] = n
+	}
 }
 
 // Delete forgets a name.
 func (c *Client) Delete(name string) {
-	if s, ok := c.byName[name]; ok {
+	if n, ok := c.byName[name]; ok {
 		delete(c.byName, name)
-		c.table.Drop(s)
+		c.table.Drop(n.Statement)
 	}
 }
 
 // Clear forgets every name.
 func (c *Client) Clear() {
 	all := make([]*Statement, 0, len(c.byName))
-	for _, s := range c.byName {
-		all = append(all, s)
+	for _, n := range c.byName {
+		all = append(all, n.Statement)
 	}
 	clear(c.byName)
 	c.table.Drop(all...)
