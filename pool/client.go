@@ -86,6 +86,7 @@ type Client struct {
 	asked          time.Time // when the request that is being answered was sent
 	late           lateOp
 	attempt        attempt     // the request under way
+	terminates     bool        // the simple Query under way ends its own backend
 	believes       bool        // it was told the shape of the statement bound last
 	named          bool        // it gives names, or takes them away
 	namesInDoubt   bool        // a name was given or taken away since the last Sync

@@ -10,6 +10,9 @@
 //	lex      (below wire) how a statement begins
 //	stmt     prepared statements: texts known once, names by client, least recently used by server; pure
 //	vars     session parameters as Sets; pure
+//	ledger   what a transaction did to its session until it is known whether that holds; pure
+//	listen   one listening connection for all listeners of a database
+//	watch    which functions of a database leave state behind; pure
 //	config   the settings
 //	pool     this package: the shell around the pure parts
 //
@@ -22,7 +25,15 @@
 //	checkout  taking a server, giving it back, losing it, cleaning behind it      relay     the client's messages on their way to the server
 //	names     those of them that name prepared statements                         exchange  writing a request and reading its replies, in one stay in the poller
 //	replies   the server's messages on their way back                             session   what the replies say about the client's session
+//	transaction  what the transaction under way has done, and is suspected of     settings  session parameters: SET, RESET, what servers report
+//	stock     what a request leaves to be asked or told when it is answered       inspect   asking a server what is left on it
+//	pin       why a client keeps its server, policies and limits                  sequences currval and lastval
+//	hub       LISTEN in transaction mode                                          reset     RESET, and the startup packet's values
+//	ddl       what a DDL means for servers                                        shape     what a client was told of a prepared statement
+//	heal      a request that is sent a second time                                undo      what was assumed and has not happened
+//	lost      a server that goes while a client has it                            settle    cleaning up behind a client
 //	refuse    a client whose transaction was lost                                 attend    a server that speaks while its client waits
+//	replication, replication_relay: a server of a client's own                    peers     cancel requests that belong to another process
 //	pool      Pool: free servers, limits, opening                                 queue     who waits
 //	connect   pgxpool: how servers come into being                                server    Server: one connection
 //	outage    the time without PostgreSQL                                         tend      limits of time
@@ -76,7 +87,8 @@
 //	Pooler.mu       pools, clients, connections, listeners
 //	Pool.mu         free servers, counts, queue, sums, settings of the pool
 //
-// and, each taken last, with no other inside: Client.mu (what other goroutines see of a client), keys.mu (cancel keys), stmt.Table's (references to texts), vars.Space's and vars.Set's, recorder.mu.
+// and, each taken last, with no other inside: Client.mu (what other goroutines see of a client), keys.mu (cancel keys), stmt.Table's (references to texts), vars.Space's and vars.Set's, recorder.mu, peers.mu, and those inside package listen,
+// which calls back (wakeForNotification, hubLost) without holding any.
 //
 // All else of a Client belongs to its goroutine, all of a Server to whoever has it. A waiter is granted by whoever took it out of the queue, once: its channel holds one grant, so
 // that nobody ever blocks on it. Client.doom ends a client from outside: it is set once, then the client is woken by a deadline that has passed, out of the queue, or by a cancel
@@ -104,11 +116,22 @@
 // follow too; where that Query was skipped with the rest no Sync would come, and Pipeline.NeedsSync asks for one of ours.
 //
 // Session parameters are interned Sets: one pointer for equal contents, so that whether a server has the client's is one comparison on the data path. A Set is learned from the statement and its
-// CommandComplete, at the end of the transaction. Only where PostgreSQL is certain to accept the difference (vars.Sure) does it go ahead in the same write, as a simple Query whose replies
-// are dropped; else it is carried out first. A prelude that fails nevertheless costs the server, since what followed ran without it.
+// CommandComplete; the ledger follows savepoints, and at COMMIT what stands in it is the client's. Only where PostgreSQL is certain to accept the difference (vars.Sure) does it go ahead in the
+// same write, as a simple Query whose replies are dropped; else it is carried out first. A prelude that fails nevertheless costs the server, since what followed ran without it.
+//
+// Session state that cannot be carried is never guessed from a parse. lex.Mark looks for words in each text, in one pass that costs a few tens of nanoseconds, and for named statements
+// once. A transaction whose texts had such words is looked at when it is over, on the server that is about to be given back: one question for temporary objects, advisory locks, cursors and SQL's
+// PREPARE, another for parameters that functions have set. What is found pins the client (pin.go); when a later text may have taken it away, the server is asked again. Whoever has
+// none of these words pays nothing. What a text does through functions of other names is package watch's affair.
+//
+// A LISTEN is carried out by the transaction's server like any statement, which so judges it; the hub listens before its COMMIT is sent, so that nothing is missed that can be noticed by whoever sees
+// the transaction. Notifications come from the hub alone. A client's own come before its ReadyForQuery, as PostgreSQL has them: a round trip on the hub's connection (Member.Barrier)
+// that begins after COMMIT was answered brings all that was notified before, since PostgreSQL signals listeners before it answers.
 //
 // Prepared statements are virtual. A client's name stands for a text; each server has prepared some texts under names of ours; what lacks is put ahead at Bind, inside the transaction, since names
-// resolve under the search_path and the role that it has set. What was assumed when a message was sent is undone when Pipeline says that the server has failed at it or skipped it (Client.undo).
+// resolve under the search_path and the role that it has set. Texts under another search_path or role are other statements (stmt.Statement.Meaning). What was assumed when a message was sent is
+// undone when Pipeline says that the server has failed at it or skipped it (Client.undo). After a DDL every server's statements are prepared anew; a client that was told another shape before is
+// told so by 0A000, which drivers understand (shape.go).
 //
 // Reads are armed: nobody reads to find nothing. The price is that the poller announces a thing once (edge triggered): after a read that filled less than the buffer nothing is left, but an end that
 // came together with the last bytes must be found by reading on (replies) or by asking the kernel (sock.Conn.Gone, from the clock).

@@ -44,6 +44,7 @@ func (c *Client) serverLost(s *Server) {
 	if !keeps {
 		c.freePin()
 	}
+	keeps = keeps || c.terminates && r.fatal != nil
 	said := skips
 	if !keeps && !midMessage && c.doom.Load() == nil {
 		for _, o := range owed {

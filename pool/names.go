@@ -121,6 +121,9 @@ func (c *Client) bindNames(body []byte, size int) bool {
 	}
 	s := c.busy
 	c.tally.binds++
+	if st, ok := c.names.Get(name); ok && st.Lists {
+		c.hideStatements()
+	}
 	st, stale := c.needs(name)
 	if stale && size <= c.in.len() {
 		c.provoke(errStale())

@@ -227,6 +227,7 @@ func (c *Client) relayQuery(body []byte, size int) bool {
 	if c.mode == modeStatement && kind == lex.Begin {
 		return c.refuseBlock()
 	}
+	c.terminates = bytes.Contains(sql, suicide)
 	if bytes.Contains(sql, listOfStatements) {
 		c.hideStatements()
 	}
@@ -252,8 +253,12 @@ func (c *Client) hideStatements() {
 	if s.stmts.Len() > 0 && s.pipe.Settled() && !s.pipe.Open() && s.pipe.Status() != wire.TxFailed {
 		s.pipe.Sent(wire.OpQuery, wire.ForPooler, nil)
 		c.out = wire.AppendQuery(c.outgoing(), s.deallocate())
+		s.unnamed = unnamed{} // as a simple Query does
 	}
 }
+
+// suicide is how a client asks for the end of its own session, by tests and by drivers that try how they bear it. It gets what it asks for.
+var suicide = []byte("pg_terminate_backend(pg_backend_pid())")
 
 // provokeQuery is provoke for a simple Query.
 func (c *Client) provokeQuery(err *wire.Error, size int) bool {

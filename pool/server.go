@@ -2,9 +2,6 @@ package pool
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
@@ -258,24 +255,9 @@ func (s *Server) adopt(to *vars.Set, limit time.Duration) error {
 // alive is false when the idle server has something to say, which is that it ends.
 func (s *Server) alive() bool { return !s.conn.Readable() }
 
-// cancel asks PostgreSQL to cancel what the server runs, and waits until PostgreSQL has taken the request.
+// cancel asks PostgreSQL to cancel what the server runs, and waits until PostgreSQL has taken the request: it closes the connection once it has sent the signal, and from then on
+// the request cannot hit a later query.
 func (s *Server) cancel(ctx context.Context) error {
 	addr := s.conn.RemoteAddr()
-	var d net.Dialer
-	nc, err := d.DialContext(ctx, addr.Network(), addr.String())
-	if err != nil {
-		return fmt.Errorf("connect for a cancel request: %w", err)
-	}
-	defer func() { _ = nc.Close() }()
-	if t, ok := ctx.Deadline(); ok {
-		_ = nc.SetDeadline(t)
-	}
-	if _, err := nc.Write(wire.AppendCancelRequest(nil, s.pid, s.secret)); err != nil {
-		return fmt.Errorf("send a cancel request: %w", err)
-	}
-	// PostgreSQL closes the connection once it has sent the signal: from then on the request cannot hit a later query.
-	if _, err := io.Copy(io.Discard, nc); err != nil && !errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("wait for a cancel request: %w", err)
-	}
-	return nil
+	return sendCancel(ctx, addr.Network(), addr.String(), cancelKey{s.pid, s.secret})
 }

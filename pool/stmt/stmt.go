@@ -21,7 +21,8 @@ type Statement struct {
 	Meaning string // what its names depend on: the search_path and the role, as the caller writes them; empty: the server's own
 	Kind    lex.Kind
 	Marks   lex.Marks
-	refs    int // guarded by the Table's lock
+	Lists   bool // it looks into pg_prepared_statements
+	refs    int  // guarded by the Table's lock
 }
 
 // Text is the statement's text.
@@ -54,6 +55,7 @@ func (t *Table) Intern(tail []byte, meaning string) *Statement {
 	if !ok {
 		t.next++
 		s = &Statement{Name: "poolerd_" + strconv.FormatUint(t.next, 36), Tail: bytes.Clone(tail), Meaning: meaning}
+		s.Lists = bytes.Contains(s.Tail, []byte("pg_prepared_statements"))
 		s.Kind, s.Marks = lex.Classify(s.Text()), lex.Mark(s.Text())
 		byText[string(s.Tail)] = s
 		t.len++
