@@ -21,7 +21,7 @@ func TestColumns(t *testing.T) {
 	for _, test := range []struct{ command, kinds, names, ourKinds, ours string }{
 		{"version", "s", "version", "", ""},
 		{"pools", "ssiiiiiiiiiiiiiss", "database user cl_active cl_waiting cl_active_cancel_req cl_waiting_cancel_req sv_active sv_active_cancel " +
-			"sv_being_canceled sv_idle sv_used sv_tested sv_login maxwait maxwait_us pool_mode load_balance_hosts", "ii", "pool_size reserve_pool_size"},
+			"sv_being_canceled sv_idle sv_used sv_tested sv_login maxwait maxwait_us pool_mode load_balance_hosts", "iii", "pool_size reserve_pool_size pinned"},
 		{"clients", "ssssssisiTTiiississii", sockets, "s", "pinned"},
 		{"servers", "ssssssisiTTiiississii", sockets, "N", "uses"},
 		{"databases", "ssissiiiissiiiiii", "name host port database force_user pool_size min_pool_size reserve_pool_size server_lifetime pool_mode " +

@@ -49,9 +49,9 @@ var (
 func TestPoolRows(t *testing.T) {
 	same(t, lay(t, poolColumns(), poolRows([]pool.PoolInfo{{
 		Database: "shop", User: "ann", Mode: config.ModeTransaction, Size: 20, Reserve: 5, Clients: 9, Active: 6, Waiting: 3,
-		ServersBusy: 4, ServersIdle: 2, ServersOpening: 1, LongestWait: 2*time.Second + 1500*time.Microsecond,
+		ServersBusy: 4, ServersIdle: 2, ServersOpening: 1, LongestWait: 2*time.Second + 1500*time.Microsecond, Totals: metrics.Totals{Pinned: 7},
 	}})), [][]string{{
-		"shop", "ann", "6", "3", "0", "0", "4", "0", "0", "2", "0", "0", "1", "2", "1500", "transaction", "NULL", "20", "5",
+		"shop", "ann", "6", "3", "0", "0", "4", "0", "0", "2", "0", "0", "1", "2", "1500", "transaction", "NULL", "20", "5", "7",
 	}})
 }
 

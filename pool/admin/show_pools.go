@@ -13,7 +13,7 @@ func poolColumns() []column {
 		columnsOf(int4, "cl_active", "cl_waiting", "cl_active_cancel_req", "cl_waiting_cancel_req",
 			"sv_active", "sv_active_cancel", "sv_being_canceled", "sv_idle", "sv_used", "sv_tested", "sv_login", "maxwait", "maxwait_us"),
 		columnsOf(text, "pool_mode", "load_balance_hosts"),
-		columnsOf(int4, "pool_size", "reserve_pool_size"), // ours
+		columnsOf(int4, "pool_size", "reserve_pool_size", "pinned"), // ours
 	)
 }
 
@@ -28,7 +28,7 @@ func poolRows(pools []pool.PoolInfo) [][]any {
 			p.Active, p.Waiting, 0, 0,
 			p.ServersBusy, 0, 0, p.ServersIdle, 0, 0, p.ServersOpening, s, us,
 			p.Mode.String(), nil,
-			p.Size, p.Reserve,
+			p.Size, p.Reserve, p.Totals.Pinned,
 		})
 	}
 	return all
