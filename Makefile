@@ -5,16 +5,16 @@ SHELL := /bin/bash
 
 GO ?= go
 # Go files outside the module's packages are formatted and vetted as well.
-TOOLS := ./.ci/arrows ./.ci/reference
+TOOLS := ./.ci/arrows ./.ci/reference ./.ci/suites
 # Packages that start servers of their own run at most this many at once.
 TEST_P ?= 2
 TEST_TIMEOUT ?= 10m
 FUZZTIME ?= 5s
 
-.PHONY: help build run test lint arrows fuzz e2e bench bench-peers
+.PHONY: help build run test lint arrows fuzz e2e suites suite-regress suite-pipeline suite-pgx bench bench-peers
 
 help: ## list the targets
-	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 build: ## compile bin/poolerd
 	$(GO) build -o bin/poolerd ./cmd/poolerd
@@ -38,8 +38,22 @@ arrows: ## check which package imports which
 fuzz: ## run every fuzz target for FUZZTIME (5s)
 	@FUZZTIME=$(FUZZTIME) .ci/fuzz
 
-e2e: ## drive poolerd with every client there is, node-postgres and pgjdbc too
-	POOLERD_E2E_ALL=1 $(GO) test -timeout 30m -count 1 ./cmd/poolerd/e2e/...
+e2e: ## drive poolerd with every client there is, node-postgres and pgjdbc too, and print what each can do
+	@mkdir -p bin; rm -f bin/drivers.txt; failed=0; \
+	POOLERD_E2E_ALL=1 POOLERD_E2E_TABLE=$(CURDIR)/bin/drivers.txt $(GO) test -timeout 30m -count 1 ./cmd/poolerd/e2e/... || failed=1; \
+	cat bin/drivers.txt; exit $$failed
+
+suites: build ## run PostgreSQL's, libpq_pipeline's and pgx's own tests directly and through poolerd, and compare; ARGS="-mode transaction" and others, see --help
+	$(GO) run ./.ci/suites $(ARGS)
+
+suite-regress: build ## of these, PostgreSQL's regression tests alone
+	$(GO) run ./.ci/suites -suite regress $(ARGS)
+
+suite-pipeline: build ## of these, libpq_pipeline's tests alone
+	$(GO) run ./.ci/suites -suite pipeline $(ARGS)
+
+suite-pgx: build ## of these, pgx's tests alone
+	$(GO) run ./.ci/suites -suite pgx $(ARGS)
 
 bench: build ## how large should the pool be: half a minute of PostgREST's requests; ARGS="--server-latency 1ms" and others, see poolerd help bench
 	bin/poolerd bench --quick --out bin/bench --force $(ARGS)

@@ -174,7 +174,7 @@ func (p *plan) parse(body []byte) bool {
 	if len(name) == 0 {
 		p.unnamed = tail
 	} else {
-		st := p.c.pooler.statements.Intern(tail, p.c.meaning())
+		st := p.c.pooler.statements.Intern(tail, p.c.meaningOf(text(tail)))
 		p.held = append(p.held, st)
 		p.names = append(p.names, nameChange{string(name), st})
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"poolerd/pool/config"
+	"poolerd/pool/stmt"
 	"poolerd/pool/vars"
 	"poolerd/wire"
 	"poolerd/wire/lex"
@@ -112,7 +113,7 @@ func (c *Client) resume(s *Server) error {
 func (c *Client) sendBegin() {
 	s, st := c.busy, c.begin
 	if !s.stmts.Has(st) {
-		c.prepare(st, 0)
+		c.prepare(st, stmt.Shape{})
 	}
 	s.pipe.Sent(wire.OpBind, wire.ForPooler, nil)
 	s.pipe.Sent(wire.OpExecute, wire.ForPooler, nil)

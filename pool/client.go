@@ -75,19 +75,21 @@ type Client struct {
 	busy     *Server         // the server that it has; server below is the same for other goroutines
 
 	in             buffer
-	body           int       // bytes still to come of the message being passed on
-	span           []byte    // bytes of in to be sent, all that is to be sent while out is empty
-	spanEnd        int       // where span ends in in
-	out            []byte    // what is to be sent to the server
-	reply          []byte    // what is to be sent to the client, ahead of the server's bytes
-	bound          lex.Kind  // of the statement bound last
-	boundText      []byte    // its text, as in stmt.Statement.Tail
-	lastKind       lex.Kind  // of what was sent last to be executed
-	asked          time.Time // when the request that is being answered was sent
+	body           int             // bytes still to come of the message being passed on
+	span           []byte          // bytes of in to be sent, all that is to be sent while out is empty
+	spanEnd        int             // where span ends in in
+	out            []byte          // what is to be sent to the server
+	reply          []byte          // what is to be sent to the client, ahead of the server's bytes
+	bound          lex.Kind        // of the statement bound last
+	boundText      []byte          // its text, as in stmt.Statement.Tail
+	boundStatement *stmt.Statement // of the unnamed portal, where it has a name
+	boundName      []byte          // that name
+	lastKind       lex.Kind        // of what was sent last to be executed
+	asked          time.Time       // when the request that is being answered was sent
 	late           lateOp
 	attempt        attempt     // the request under way
 	terminates     bool        // the simple Query under way ends its own backend
-	believes       bool        // it was told the shape of the statement bound last
+	believes       bool        // it was told the parameters and columns of the statement bound last, and may not ask again
 	named          bool        // it gives names, or takes them away
 	namesInDoubt   bool        // a name was given or taken away since the last Sync
 	lost           *wire.Error // why a transaction was lost while the client was idle in it, until it is told

@@ -134,6 +134,9 @@ func (p *Pool) adoptLease(ctx context.Context, lease *pgxpool.Conn, generation i
 	p.totals.Opened++
 	p.mu.Unlock()
 	p.pooler.log.Debug().Str("database", p.key.Database).Str("user", p.key.User).Uint32("pid", s.pid).Msg("server opened")
+	if err := p.watched.meet(s); err != nil {
+		return nil, true, err
+	}
 	if q := p.settings().Database.ConnectQuery; q != "" {
 		if err := s.run(q, queryLimit); err != nil {
 			p.pooler.log.Warn().Err(err).Str("database", p.key.Database).Msg("connect_query failed")

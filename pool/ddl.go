@@ -10,7 +10,7 @@ import (
 // What a DDL means for the servers of a pool: statements that were prepared before it may be of no use, and a session begins with other parameters after ALTER ROLE or ALTER DATABASE.
 
 // changeSchema is called when a transaction with DDL in it is over: what servers have prepared is prepared anew. Work on temporary tables is nobody else's affair.
-func (c *Client) changeSchema() {
+func (c *Client) changeSchema(s *Server) error {
 	ddl, defaults := c.ddl, c.defaults
 	c.ddl, c.defaults = false, false
 	if ddl && c.pins&pinTemp == 0 {
@@ -28,6 +28,10 @@ func (c *Client) changeSchema() {
 			}
 		}
 	}
+	if !ddl || c.mode == modeSession {
+		return nil
+	}
+	return c.pool.watched.refresh(s)
 }
 
 func sameDatabase(a, b config.Database) bool {

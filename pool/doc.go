@@ -125,8 +125,8 @@
 // none of these words pays nothing. What a text does through functions of other names is package watch's affair.
 //
 // A LISTEN is carried out by the transaction's server like any statement, which so judges it; the hub listens before its COMMIT is sent, so that nothing is missed that can be noticed by whoever sees
-// the transaction. Notifications come from the hub alone. A client's own come before its ReadyForQuery, as PostgreSQL has them: a round trip on the hub's connection (Member.Barrier)
-// that begins after COMMIT was answered brings all that was notified before, since PostgreSQL signals listeners before it answers.
+// the transaction. Notifications come from the hub alone. Those that a listener's transaction may know of, its own and others', come before its ReadyForQuery, as PostgreSQL has them: a round
+// trip on the hub's connection (Member.Barrier) that begins after COMMIT was answered brings all that was notified before, since PostgreSQL signals listeners before it answers.
 //
 // Prepared statements are virtual. A client's name stands for a text; each server has prepared some texts under names of ours; what lacks is put ahead at Bind, inside the transaction, since names
 // resolve under the search_path and the role that it has set. Texts under another search_path or role are other statements (stmt.Statement.Meaning). What was assumed when a message was sent is

@@ -229,7 +229,7 @@ func (s *fakeSession) run(sql string) {
 func startPooler(t *testing.T, upstream string, change func(*config.Config)) (*Pooler, string) {
 	t.Helper()
 	conf := config.Defaults()
-	conf.AuthType = config.AuthTrust
+	conf.AuthType, conf.WatchFunctions = config.AuthTrust, 0 // which the fake knows nothing of
 	if err := config.ApplyUpstream(conf, upstream, config.Origin{}); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 	"poolerd/pool/ledger"
 	"poolerd/pool/listen"
 	"poolerd/wire"
-	"poolerd/wire/lex"
 )
 
 // LISTEN in transaction mode. The statement goes to the transaction's own server, which says whether it is right; once it is committed the database's hub listens for the
@@ -173,14 +172,10 @@ func (c *Client) wakeForNotification() {
 	}
 }
 
-// notifications gives what waits for the client, and what its own transaction has notified.
+// notifications gives what waits for the client at the end of its transaction. A listener's transaction costs a round trip on the hub's connection more: so it hears all that was
+// notified before, by itself and by others, as it would without a pooler.
 func (c *Client) notifications(s *Server) []byte {
-	if c.member == nil || !c.member.Listening() && !c.member.Waiting() {
-		c.notifies = false
-		return nil
-	}
-	if c.notifies {
-		c.notifies = false
+	if c.member.Listening() {
 		ctx, stop := context.WithTimeout(c.pooler.life, queryLimit)
 		defer stop()
 		_ = c.member.Barrier(ctx) // if the hub has gone, hubLost says so
@@ -234,6 +229,3 @@ func ahead(b, notifications []byte) []byte {
 	at := len(b) - ready
 	return slices.Concat(b[:at], notifications, b[at:])
 }
-
-// mayNotify marks the texts that may send a notification.
-const mayNotify = lex.MarkNotify | lex.MarkOpaque

@@ -54,7 +54,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 			sent = retail(tail, sql)
 		}
 	}
-	st := c.pooler.statements.Intern(sent, c.meaning())
+	st := c.pooler.statements.Intern(sent, c.meaningOf(text(tail)))
 	defer c.pooler.statements.Drop(st)
 	op := &nameChange{string(name), st}
 	if s.stmts.Has(st) && (s.pipe.Status() != wire.TxFailed || ends(st.Kind)) { // else the server refuses it, whatever its name
@@ -121,8 +121,8 @@ func (c *Client) bindNames(body []byte, size int) bool {
 	}
 	s := c.busy
 	c.tally.binds++
-	if st, ok := c.names.Get(name); ok && st.Lists {
-		c.hideStatements()
+	if st, ok := c.names.Get(name); ok && st.Looks {
+		c.lookAround(st.Text())
 	}
 	st, stale := c.needs(name)
 	if stale && size <= c.in.len() {
@@ -139,7 +139,11 @@ func (c *Client) bindNames(body []byte, size int) bool {
 	default:
 		c.bound = lex.Other
 	}
-	if marks != 0 {
+	c.boundStatement = nil
+	if st != nil && len(portal) == 0 {
+		c.boundStatement, c.boundName = st, append(c.boundName[:0], name...)
+	}
+	if marks = c.marksOf(marks, c.boundText[:len(text(c.boundText))]); marks != 0 {
 		if err := c.suspect(marks, c.bound, text(c.boundText)); err != nil && size <= c.in.len() {
 			c.provoke(err)
 			c.in.r += size
@@ -184,21 +188,24 @@ func (c *Client) needs(name []byte) (st *stmt.Statement, stale bool) {
 		return nil, false
 	}
 	st = n.Statement
-	if m := c.meaning(); st.Meaning != m {
+	if m := c.meaning(); st.Meaning != m && !private(st.Meaning) {
 		st = c.translate(name, st, m)
 	}
 	if s.pipe.SkipsToSync() {
 		return st, false
 	}
-	c.believes = n.Shape != 0
+	c.believes = n.Shape.Parameters != 0
+	if !c.believes && c.asksAgain() {
+		n.Shape = stmt.Shape{}
+	}
 	shape, has := s.stmts.Find(st)
-	if !has && n.Shape != 0 && n.Epoch != s.plans && c.prepareFirst(s, st) {
-		if shape, has = s.stmts.Find(st); shape == n.Shape {
-			c.names.Believe(string(name), shape, s.plans)
+	if !has && n.Shape != (stmt.Shape{}) && n.Epoch != s.plans && c.prepareFirst(s, st) {
+		if shape, has = s.stmts.Find(st); shape.Fits(n.Shape) {
+			c.names.Believe(string(name), n.Shape, s.plans)
 		}
 	}
 	if has {
-		return st, n.Shape != 0 && shape != 0 && shape != n.Shape
+		return st, !shape.Fits(n.Shape)
 	}
 	c.prepare(st, n.Shape)
 	return st, false
@@ -284,6 +291,17 @@ func (c *Client) meaning() string {
 	return m + "\x00" + c.path
 }
 
+// meaningOf is meaning, and for a text that depends on what the session has (FETCH of a cursor, EXECUTE) a meaning of the client's own: PostgreSQL finds its columns when it is parsed.
+func (c *Client) meaningOf(sql []byte) string {
+	if !lex.Sessional(sql) {
+		return c.meaning()
+	}
+	c.doubts++
+	return "!" + strconv.FormatUint(c.id, 36) + "." + strconv.FormatUint(c.doubts, 36)
+}
+
+func private(meaning string) bool { return meaning != "" && meaning[0] == '!' }
+
 // setPath is told of a text that sets the search_path or the role by a function for the transaction. What it sets them to stands in the text, or in parameters: then the statements of
 // such transactions are kept apart from others, as if they shared a connection among themselves.
 func (c *Client) setPath(sql []byte) {
@@ -300,14 +318,14 @@ func (c *Client) prepare(st *stmt.Statement, believed stmt.Shape) {
 	c.tally.serverParses++
 	s.pipe.Sent(wire.OpParse, wire.ForPooler, &nameChange{statement: st})
 	c.out = wire.AppendParse(c.outgoing(), st.Name, st.Tail)
-	if believed != 0 {
+	if believed != (stmt.Shape{}) {
 		c.askShape(st, believed)
 	}
 }
 
 // askShape asks for the shape of a statement that is being prepared.
 func (c *Client) askShape(st *stmt.Statement, believed stmt.Shape) {
-	c.busy.pipe.Sent(wire.OpDescribeStatement, wire.ForPooler, c.describe(st, "", believed))
+	c.busy.pipe.Sent(wire.OpDescribeStatement, wire.ForPooler, &description{statement: st, believed: believed})
 	c.out = wire.AppendDescribe(c.outgoing(), 'S', st.Name)
 }
 
@@ -363,7 +381,11 @@ func (c *Client) relayDescribe(body []byte, size int) bool {
 		return false
 	}
 	if body[0] != 'S' {
-		s.pipe.Sent(wire.OpDescribePortal, wire.ForClient, nil)
+		var tag any
+		if len(body) == 2 {
+			tag = c.describePortal()
+		}
+		s.pipe.Sent(wire.OpDescribePortal, wire.ForClient, tag)
 		c.pass(size)
 		return true
 	}
@@ -383,7 +405,7 @@ func (c *Client) relayDescribe(body []byte, size int) bool {
 		c.pass(size)
 		return true
 	}
-	s.pipe.Sent(wire.OpDescribeStatement, wire.ForClient, c.describe(st, string(name), 0))
+	s.pipe.Sent(wire.OpDescribeStatement, wire.ForClient, &description{statement: st, name: string(name)})
 	c.out = wire.AppendDescribe(c.outgoing(), 'S', st.Name)
 	c.in.r += size
 	return true

@@ -53,6 +53,17 @@ const (
 // keeps tells whether the client keeps its server between transactions.
 func (c *Client) keeps() bool { return c.mode == modeSession || c.pins != 0 }
 
+// marksOf is what a text reveals by its words, and by what it calls in this database.
+func (c *Client) marksOf(m lex.Marks, sql []byte) lex.Marks {
+	called := c.pool.watched.functions.Load().Marks(sql)
+	if called == 0 {
+		return m
+	}
+	c.listens = c.listens || called&lex.MarkListen != 0
+	c.marks |= called & lex.MarkPrepare
+	return m | called&^lex.MarkPrepare
+}
+
 // suspect notes what a text that is about to be sent reveals. The error says that it is not to be sent.
 func (c *Client) suspect(m lex.Marks, kind lex.Kind, sql []byte) *wire.Error {
 	if m&lex.MarkDDL != 0 && m&lex.MarkTemp == 0 {
@@ -72,8 +83,9 @@ func (c *Client) suspect(m lex.Marks, kind lex.Kind, sql []byte) *wire.Error {
 	}
 	if m&(lex.MarkSetConfig|lex.MarkOpaque) != 0 {
 		names, ok := lex.SetConfigs(sql)
-		c.configs = append(c.configs, names...)
-		c.anyConfig = c.anyConfig || !ok
+		called, all := c.pool.watched.functions.Load().SetConfigs(sql)
+		c.configs = append(append(c.configs, names...), called...)
+		c.anyConfig = c.anyConfig || !ok || !all
 		if m&lex.MarkOpaque != 0 {
 			c.configs = append(c.configs, lex.CustomSets(sql)...)
 		}
@@ -84,7 +96,6 @@ func (c *Client) suspect(m lex.Marks, kind lex.Kind, sql []byte) *wire.Error {
 	if m&lex.MarkListen != 0 && m&lex.MarkOpaque != 0 {
 		c.listens = true
 	}
-	c.notifies = c.notifies || m&mayNotify != 0
 	if c.pins != 0 {
 		m &= leaving | lex.MarkEnds
 	} else {

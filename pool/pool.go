@@ -33,6 +33,7 @@ type Pool struct {
 	key     Key
 	pooler  *Pooler
 	space   *vars.Space
+	watched *watched      // what is known of the database
 	readers sync.Map      // application names that ask for currval
 	plans   atomic.Uint64 // grows when a server refused a prepared statement after a DDL
 

@@ -53,6 +53,7 @@ type Pooler struct {
 
 	mu        sync.Mutex
 	pools     map[Key]*Pool
+	watches   map[string]*watched    // by database
 	hubs      map[hubKey]*listen.Hub // by database
 	clients   map[*Client]struct{}
 	conns     map[net.Conn]struct{} // logins and consoles
@@ -69,7 +70,7 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	p := &Pooler{
 		log: log, auth: auth.New(), statements: stmt.NewTable(), shares: shares{database: map[string]int{}, user: map[string]int{}}, began: time.Now(),
 		life: life, kill: kill,
-		pools: map[Key]*Pool{}, hubs: map[hubKey]*listen.Hub{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
+		pools: map[Key]*Pool{}, hubs: map[hubKey]*listen.Hub{}, watches: map[string]*watched{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
 	}
 	p.settings.Store(conf)
 	p.users.Store(users)
@@ -217,6 +218,7 @@ func (p *Pooler) pool(database, user string) (*Pool, *wire.Error) {
 		return pool, nil
 	}
 	pool := &Pool{key: key, pooler: p, space: vars.NewSpace(), conf: conf, servers: map[*Server]struct{}{}, touched: time.Now()}
+	pool.watched = p.watchedOf(database)
 	pool.password = p.password(conf)
 	pg, err := pool.newPgxpool(conf, pool.password)
 	if err != nil {
@@ -252,6 +254,7 @@ func (p *Pooler) tendAll() {
 			conf := p.config()
 			for _, pool := range p.allPools() {
 				pool.tend(now)
+				pool.tendWatched(now)
 				pool.roll(now, conf.StatsPeriod, conf.LogStats)
 			}
 			if n%256 == 0 {

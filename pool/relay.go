@@ -2,6 +2,7 @@ package pool
 
 import (
 	"bytes"
+	"strings"
 
 	"poolerd/wire"
 	"poolerd/wire/lex"
@@ -13,7 +14,7 @@ import (
 // relay passes on all that the client's buffer holds, and then waits for the replies that this asked for. fresh says that nothing was asked of the server before.
 func (c *Client) relay(fresh bool) {
 	s := c.busy
-	if (s.vars != c.vars || s.plans != c.pool.plans.Load()) && s.pipe.Idle() {
+	if c.body == 0 && (s.vars != c.vars || s.plans != c.pool.plans.Load()) && s.pipe.Idle() {
 		if err := c.resume(s); err != nil {
 			c.serverFailed(err)
 			return
@@ -214,7 +215,7 @@ func (c *Client) relayQuery(body []byte, size int) bool {
 		sql = body
 	}
 	kind := lex.Classify(sql)
-	marks := lex.Mark(sql)
+	marks := c.marksOf(lex.Mark(sql), sql)
 	if marks != 0 {
 		err := c.suspect(marks, kind, sql)
 		if err == nil && marks&lex.MarkPrepare != 0 && c.names.Len() > 0 {
@@ -228,9 +229,7 @@ func (c *Client) relayQuery(body []byte, size int) bool {
 		return c.refuseBlock()
 	}
 	c.terminates = bytes.Contains(sql, suicide)
-	if bytes.Contains(sql, listOfStatements) {
-		c.hideStatements()
-	}
+	c.lookAround(sql)
 	if marks&lex.MarkPrepare != 0 {
 		if other, ok := c.exchangeNames(sql); ok {
 			c.query(kind, sql)
@@ -244,15 +243,31 @@ func (c *Client) relayQuery(body []byte, size int) bool {
 	return true
 }
 
-// listOfStatements is the view in which a client would see what we have prepared for everyone.
-var listOfStatements = []byte("pg_prepared_statements")
+// The views in which a client would see what we keep on a server for everyone, or not see what the hub keeps for it.
+var (
+	listOfStatements = []byte("pg_prepared_statements")
+	listOfChannels   = []byte("pg_listening_channels")
+)
 
-// hideStatements takes away what we have prepared on the server, ahead of a client that looks there.
-func (c *Client) hideStatements() {
+// lookAround makes a server between two requests look as the client's own would, ahead of a text that looks at that.
+func (c *Client) lookAround(sql []byte) {
 	s := c.busy
-	if s.stmts.Len() > 0 && s.pipe.Settled() && !s.pipe.Open() && s.pipe.Status() != wire.TxFailed {
+	if !s.untouched() || s.pipe.Status() == wire.TxFailed {
+		return
+	}
+	ahead := ""
+	if bytes.Contains(sql, listOfStatements) {
+		ahead = s.deallocate(c.names.Holds)
+	}
+	if len(c.listensTo) > 0 && s.pipe.Status() == wire.TxIdle && bytes.Contains(sql, listOfChannels) {
+		s.pins |= pinListen
+		for _, name := range c.listensTo {
+			ahead += `LISTEN "` + strings.ReplaceAll(name, `"`, `""`) + `";`
+		}
+	}
+	if ahead != "" {
 		s.pipe.Sent(wire.OpQuery, wire.ForPooler, nil)
-		c.out = wire.AppendQuery(c.outgoing(), s.deallocate())
+		c.out = wire.AppendQuery(c.outgoing(), ahead)
 		s.unnamed = unnamed{} // as a simple Query does
 	}
 }

@@ -21,7 +21,7 @@ func rewriter(t testing.TB) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := &Pool{pooler: p, space: vars.NewSpace()}
+	pool := &Pool{watched: newWatched(), pooler: p, space: vars.NewSpace()}
 	s := &Server{id: 1, pool: pool, stmts: p.statements.NewServer(3), vars: pool.space.Empty()}
 	s.pipe.Reset()
 	c := &Client{id: 2, pooler: p, pool: pool, names: p.statements.NewClient(), busy: s}

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"poolerd/pool/stmt"
 	"poolerd/wire"
 	"poolerd/wire/lex"
 )
@@ -46,7 +47,7 @@ func (c *Client) runAhead(sql string) {
 	st := c.pooler.statements.Intern(wire.ParseTail(sql), "")
 	defer c.pooler.statements.Drop(st)
 	if !s.stmts.Has(st) {
-		c.prepare(st, 0)
+		c.prepare(st, stmt.Shape{})
 	}
 	s.pipe.Sent(wire.OpBind, wire.ForPooler, nil)
 	s.pipe.Sent(wire.OpExecute, wire.ForPooler, nil)

@@ -214,6 +214,14 @@ func (s *Server) resetBy(tag string) {
 	}
 }
 
+// untouched tells whether the client at hand has nothing under way: what is owed, if anything, is what puts its parameters in place.
+func (s *Server) untouched() bool {
+	if s.pipe.Open() || s.pipe.SkipsToSync() || s.pipe.CopyIn() {
+		return false
+	}
+	return !slices.ContainsFunc(s.pipe.Owed(), func(o wire.Owed) bool { return o.For != wire.ForPooler || o.Op != wire.OpQuery })
+}
+
 // current brings an idle server up to date: a statement that was prepared before a DDL may be of no use after it.
 func (s *Server) current(limit time.Duration) error {
 	plans := s.pool.plans.Load()
@@ -224,18 +232,20 @@ func (s *Server) current(limit time.Duration) error {
 	if s.stmts.Len() == 0 {
 		return nil
 	}
-	return s.run(s.deallocate(), limit)
+	return s.run(s.deallocate(func(*stmt.Statement) bool { return false }), limit)
 }
 
-// deallocate gives the text that takes away what we have prepared on the server, and forgets it. What a client has prepared by SQL stays.
-func (s *Server) deallocate() string {
+// deallocate gives the text that takes away what we have prepared on the server, but for what is kept, and forgets it. What a client has prepared by SQL stays.
+func (s *Server) deallocate(keep func(*stmt.Statement) bool) string {
 	var b strings.Builder
-	for name := range s.stmts.Names() {
-		b.WriteString("DEALLOCATE ")
-		b.WriteString(name)
-		b.WriteByte(';')
+	for st := range s.stmts.All() {
+		if !keep(st) {
+			b.WriteString("DEALLOCATE ")
+			b.WriteString(st.Name)
+			b.WriteByte(';')
+			s.stmts.Remove(st)
+		}
 	}
-	s.stmts.Clear()
 	return b.String()
 }
 

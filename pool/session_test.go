@@ -26,12 +26,12 @@ func within(t *testing.T, what string, ok func() bool) {
 func (c *testClient) closed() string {
 	c.t.Helper()
 	var b strings.Builder
-	_ = c.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = c.conn.SetReadDeadline(time.Now().Add(15 * time.Second))
 	for {
 		typ, body, err := wire.ReadMessage(c.conn, 1<<20)
 		if err != nil {
 			if strings.Contains(err.Error(), "timeout") {
-				c.t.Fatalf("still open after 5 s; got %s", b.String())
+				c.t.Fatalf("still open after 15 s; got %s", b.String())
 			}
 			return b.String()
 		}

@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"encoding/binary"
 	"hash/maphash"
 	"time"
 
@@ -17,80 +16,91 @@ import (
 // shapes makes equal shapes equal numbers, in this process.
 var shapes = maphash.MakeSeed() // never changed
 
-// description collects the answer to a Describe of a statement. It is the tag of the operation.
+// description collects the answer to a Describe. It is the tag of the operation.
 type description struct {
 	statement *stmt.Statement
 	name      string     // the client's
-	believed  stmt.Shape // what a client that is about to use the statement was told; 0: nothing
-	hash      maphash.Hash
-	broken    bool // a message did not come as a whole: the shape is not known
+	believed  stmt.Shape // what a client that is about to use the statement was told
+	shape     stmt.Shape
 }
 
-func (c *Client) describe(st *stmt.Statement, name string, believed stmt.Shape) *description {
-	d := &description{statement: st, name: name, believed: believed}
-	d.hash.SetSeed(shapes)
-	return d
-}
-
-// add takes a ParameterDescription, RowDescription or NoData.
+// add takes a ParameterDescription, RowDescription or NoData. One that has not come as a whole tells nothing.
 func (d *description) add(typ byte, body []byte, whole bool) {
-	d.broken = d.broken || !whole
-	_ = d.hash.WriteByte(typ)
-	if typ != wire.ServerRowDescription {
-		_, _ = d.hash.Write(body)
-		return
+	switch {
+	case !whole || !d.statement.Firm:
+	case typ == wire.ServerParameterDescription:
+		d.shape.Parameters = maphash.Bytes(shapes, body) | 1
+	default:
+		d.shape.Columns = columns(body)
 	}
+}
+
+// columns is a number for the names and types in a RowDescription, or for NoData; 0 when it cannot be read. The columns' tables may be others without harm.
+func columns(body []byte) uint64 {
+	var h maphash.Hash
+	h.SetSeed(shapes)
 	for rest := body[min(2, len(body)):]; len(rest) > 0; {
 		name, field, ok := wire.CString(rest)
 		if !ok || len(field) < 18 {
-			d.broken = true
-			return
+			return 0
 		}
-		_, _ = d.hash.Write(name)
-		_, _ = d.hash.Write(field[6:10])  // type; before it the table and the column, which may be others without harm
-		_, _ = d.hash.Write(field[12:16]) // type modifier
+		_, _ = h.Write(name)
+		_, _ = h.Write(field[6:10])  // type
+		_, _ = h.Write(field[12:16]) // type modifier
 		rest = field[18:]
 	}
-	_, _ = d.hash.Write(binary.BigEndian.AppendUint16(nil, uint16(len(body))))
-}
-
-// shape is what was described; 0 when that is not known.
-func (d *description) shape() stmt.Shape {
-	if d.broken {
-		return 0
-	}
-	return stmt.Shape(d.hash.Sum64() | 1)
+	return h.Sum64() | 1
 }
 
 // described takes what a server has told of a statement. It reports false when a client is about to use it that was told something else.
 func (c *Client) described(s *Server, d *description, whose wire.For) bool {
-	shape := d.shape()
-	s.stmts.Learn(d.statement, shape)
+	s.stmts.Learn(d.statement, d.shape)
 	if whose == wire.ForClient {
-		c.names.Believe(d.name, shape, s.plans)
+		c.names.Believe(d.name, d.shape, s.plans)
 	}
-	return shape == 0 || d.believed == 0 || shape == d.believed
+	return d.believed.Fits(d.shape)
+}
+
+// asksAgain tells whether behind the Bind at the start of the buffer the client asks for the columns: as libpq does each time, which so knows of others in time.
+func (c *Client) asksAgain() bool {
+	b := c.in.bytes()
+	if len(b) < wire.HeaderLen || b[0] != wire.ClientBind {
+		return false
+	}
+	_, size, ok := wire.Header(b)
+	if !ok || len(b) < size+wire.HeaderLen {
+		return false
+	}
+	typ, next, ok := wire.Header(b[size:])
+	return ok && typ == wire.ClientDescribe && next <= len(b)-size && next == wire.HeaderLen+2 && b[size+wire.HeaderLen] == 'P'
+}
+
+// describePortal gives the tag of a Describe of the unnamed portal: nil where what it tells is known.
+func (c *Client) describePortal() any {
+	if c.boundStatement == nil || !c.boundStatement.Firm {
+		return nil
+	}
+	n, ok := c.names.Lookup(c.boundName)
+	if !ok || n.Shape.Columns != 0 && n.Epoch == c.busy.plans {
+		return nil
+	}
+	return &description{statement: c.boundStatement, name: string(c.boundName)}
 }
 
 func errStale() *wire.Error {
-	return wire.Errorf(wire.CodeFeatureNotSupported, "cached plan must not change result type")
+	err := wire.Errorf(wire.CodeFeatureNotSupported, "cached plan must not change result type")
+	err.Routine = "RevalidateCachedQuery"
+	return err
 }
 
 // prepareFirst prepares a statement before anything of the client's is sent: there may have been a DDL since the client was told its shape, and what follows would be committed. It
 // reports false when that cannot be done now.
 func (c *Client) prepareFirst(s *Server, st *stmt.Statement) (ok bool) {
-	if !s.pipe.Settled() || s.pipe.Status() != wire.TxIdle {
-		for _, o := range s.pipe.Owed() {
-			if o.For != wire.ForPooler || o.Op != wire.OpQuery {
-				return false
-			}
-		}
-	}
-	if s.pipe.Status() != wire.TxIdle || c.opened || len(c.span) > 0 {
+	if !s.untouched() || s.pipe.Status() != wire.TxIdle || c.opened || len(c.span) > 0 {
 		return false
 	}
 	c.addStatement(st)
-	d := c.describe(st, "", 0)
+	d := &description{statement: st}
 	s.pipe.Sent(wire.OpParse, wire.ForPooler, &nameChange{statement: st})
 	s.pipe.Sent(wire.OpDescribeStatement, wire.ForPooler, d)
 	s.pipe.Sent(wire.OpSync, wire.ForPooler, nil)
@@ -108,6 +118,6 @@ func (c *Client) prepareFirst(s *Server, st *stmt.Statement) (ok bool) {
 		s.stmts.Remove(st) // the client's own message meets the same error
 		return false
 	}
-	s.stmts.Learn(st, d.shape())
+	s.stmts.Learn(st, d.shape)
 	return true
 }

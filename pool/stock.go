@@ -17,7 +17,9 @@ func (c *Client) takeStock(s *Server, replies []byte, over bool) ([]byte, error)
 		replies = ahead(replies, told)
 	}
 	if over && c.ddl && c.mode == modeSession {
-		c.changeSchema()
+		if err := c.changeSchema(s); err != nil {
+			return nil, err
+		}
 	}
 	if !over || c.mode == modeSession {
 		return replies, nil
@@ -33,7 +35,9 @@ func (c *Client) takeStock(s *Server, replies []byte, over bool) ([]byte, error)
 		}
 	}
 	if c.ddl { // only now: what keeps the client is known
-		c.changeSchema()
+		if err := c.changeSchema(s); err != nil {
+			return nil, err
+		}
 	}
 	return replies, nil
 }

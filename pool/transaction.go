@@ -18,7 +18,6 @@ type transaction struct {
 	ddl       bool     // the schema may have changed
 	defaults  bool     // and what sessions begin with
 	listens   bool     // a LISTEN whose channel is not known
-	notifies  bool     // it may notify
 	joined    bool     // the hub already listens for what is not committed yet
 
 	// What names mean in it.

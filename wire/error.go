@@ -46,6 +46,7 @@ type Error struct {
 	Message  string
 	Detail   string
 	Hint     string
+	Routine  string // PostgreSQL's, by which some drivers tell errors of one code apart
 }
 
 // Errorf makes an error after which the session goes on.
@@ -74,7 +75,7 @@ func (e *Error) append(dst []byte, typ byte) []byte {
 		name  byte
 		value string
 	}{
-		{'S', e.Severity}, {'V', e.Severity}, {'C', string(e.Code)}, {'M', e.Message}, {'D', e.Detail}, {'H', e.Hint},
+		{'S', e.Severity}, {'V', e.Severity}, {'C', string(e.Code)}, {'M', e.Message}, {'D', e.Detail}, {'H', e.Hint}, {'R', e.Routine},
 	} {
 		if f.value != "" {
 			dst = appendString(append(dst, f.name), f.value)
@@ -106,6 +107,8 @@ func ParseError(body []byte) (Error, error) {
 			e.Detail = string(value)
 		case 'H':
 			e.Hint = string(value)
+		case 'R':
+			e.Routine = string(value)
 		}
 		body = rest
 	}

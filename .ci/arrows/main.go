@@ -29,11 +29,12 @@ type arrow struct {
 var arrows = []arrow{
 	{"cmd/...", []string{"*"}},
 	{"pool/admin", []string{"pool", "pool/config", "pool/metrics", "wire"}},
-	{"pool", []string{"pool/config", "pool/ledger", "pool/listen", "pool/metrics", "pool/stmt", "pool/vars", "wire", "wire/auth", "wire/lex", "wire/record", "wire/sock"}},
+	{"pool", []string{"pool/config", "pool/ledger", "pool/listen", "pool/metrics", "pool/stmt", "pool/vars", "pool/watch", "wire", "wire/auth", "wire/lex", "wire/record", "wire/sock"}},
 	{"pool/listen", []string{"wire"}},
 	{"pool/stmt", []string{"wire/lex"}},
 	{"pool/vars", []string{"wire/lex"}},
 	{"pool/ledger", []string{"wire/lex"}},
+	{"pool/watch", []string{"wire/lex"}},
 	{"pool/config", nil},
 	{"pool/metrics", nil},
 	{"wire/sock", nil},
@@ -57,6 +58,7 @@ var outside = []arrow{
 	{"wire/record", nil},
 	{"pool/stmt", nil},
 	{"pool/vars", nil},
+	{"pool/watch", nil},
 	{"wire/sock", []string{"golang.org/x/sys/unix"}},
 	{"configs", nil},
 }

@@ -59,7 +59,7 @@ func keyFlags() []struct{ flag, key string } {
 		"min-pool-size", "reserve-pool-size", "reserve-pool-timeout", "max-client-conn", "pool-mode", "max-prepared-statements", "query-wait-timeout",
 		"server-lifetime", "server-idle-timeout", "server-connect-timeout", "query-timeout", "idle-transaction-timeout", "transaction-timeout",
 		"client-idle-timeout", "client-login-timeout", "auth-type", "auth-file", "admin-users", "stats-users", "threads", "defer-begin", "defer-parse",
-		"pin-policy", "max-pinned-servers", "notify-backlog", "peer-id", "record", "record-parameters", "log-level", "log-format",
+		"pin-policy", "max-pinned-servers", "watch-functions", "notify-backlog", "peer-id", "record", "record-parameters", "log-level", "log-format",
 	} {
 		flags = append(flags, struct{ flag, key string }{name, strings.ReplaceAll(name, "-", "_")})
 	}

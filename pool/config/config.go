@@ -130,8 +130,9 @@ type Config struct {
 	DeferBegin       bool
 	DeferParse       bool
 	PinPolicy        PinPolicy
-	MaxPinnedServers int // of a pool; 0: all but one, see Pool.MaxPinned
-	NotifyBacklog    int // bytes of notifications that may wait for one client
+	WatchFunctions   time.Duration // 0: never
+	MaxPinnedServers int           // of a pool; 0: all but one, see Pool.MaxPinned
+	NotifyBacklog    int           // bytes of notifications that may wait for one client
 
 	Record           string // file that traffic is recorded in; empty: none is
 	RecordParameters string // RecordHashed or RecordKept

@@ -148,6 +148,8 @@ func ownKeys() []Key {
 		pin,
 		intKey(key("max_pinned_servers", "0", "most servers of a pool that clients may keep for such state; 0 is all but one").in("connections"), 0, math.MaxInt32,
 			func(c *Config) *int { return &c.MaxPinnedServers }),
+		durationKey(key("watch_functions", "30", "how often to look for functions, triggers and views that leave session state on a server (advisory locks, temporary tables, set_config); DDL through the pooler is noticed at once; 0 does not look"),
+			func(c *Config) *time.Duration { return &c.WatchFunctions }),
 		intKey(key("notify_backlog", "1048576", "notifications that may wait for one client that does not read them; past that it is closed").in("bytes"), 1024, math.MaxInt32,
 			func(c *Config) *int { return &c.NotifyBacklog }),
 		textKey(fixed("record", "", "file that the clients' messages and their timing are recorded in, for poolerd bench replay; logins and secrets are left out; empty records nothing"),

@@ -1,6 +1,9 @@
 package stmt
 
-import "iter"
+import (
+	"iter"
+	"maps"
+)
 
 // Server holds the statements that one server has prepared, or will have when the messages under way are carried out. It belongs to whoever
 // has the server.
@@ -39,7 +42,7 @@ func (s *Server) Has(st *Statement) bool {
 func (s *Server) Find(st *Statement) (Shape, bool) {
 	e, ok := s.byKey[st]
 	if !ok {
-		return 0, false
+		return Shape{}, false
 	}
 	if s.root.next != e {
 		e.unlink()
@@ -52,7 +55,7 @@ func (s *Server) Find(st *Statement) (Shape, bool) {
 // Learn records the shape that st has on the server.
 func (s *Server) Learn(st *Statement, shape Shape) {
 	if e, ok := s.byKey[st]; ok {
-		e.shape = shape
+		e.shape = e.shape.And(shape)
 	}
 }
 
@@ -96,16 +99,8 @@ func (s *Server) Clear() {
 	s.table.Drop(all...)
 }
 
-// Names gives the names of the statements, in no order.
-func (s *Server) Names() iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for st := range s.byKey {
-			if !yield(st.Name) {
-				return
-			}
-		}
-	}
-}
+// All gives the statements, in no order. They may be removed meanwhile.
+func (s *Server) All() iter.Seq[*Statement] { return maps.Keys(s.byKey) }
 
 // Len is the number of statements.
 func (s *Server) Len() int { return len(s.byKey) }

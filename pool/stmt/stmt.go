@@ -21,7 +21,8 @@ type Statement struct {
 	Meaning string // what its names depend on: the search_path and the role, as the caller writes them; empty: the server's own
 	Kind    lex.Kind
 	Marks   lex.Marks
-	Lists   bool // it looks into pg_prepared_statements
+	Looks   bool // it looks into pg_prepared_statements or pg_listening_channels
+	Firm    bool // its columns depend on the schema alone, not on what the session has: no FETCH, EXECUTE, SHOW
 	refs    int  // guarded by the Table's lock
 }
 
@@ -55,7 +56,8 @@ func (t *Table) Intern(tail []byte, meaning string) *Statement {
 	if !ok {
 		t.next++
 		s = &Statement{Name: "poolerd_" + strconv.FormatUint(t.next, 36), Tail: bytes.Clone(tail), Meaning: meaning}
-		s.Lists = bytes.Contains(s.Tail, []byte("pg_prepared_statements"))
+		s.Looks = bytes.Contains(s.Tail, []byte("pg_prepared_statements")) || bytes.Contains(s.Tail, []byte("pg_listening_channels"))
+		s.Firm = lex.Query(s.Text())
 		s.Kind, s.Marks = lex.Classify(s.Text()), lex.Mark(s.Text())
 		byText[string(s.Tail)] = s
 		t.len++
@@ -93,8 +95,24 @@ func (t *Table) Len() int {
 	return t.len
 }
 
-// Shape stands for the types of a statement's parameters and columns; 0 is not known.
-type Shape uint64
+// Shape stands for the types of a statement's parameters and columns; what is 0 is not known.
+type Shape struct{ Parameters, Columns uint64 }
+
+// Fits tells whether two shapes agree, as far as both are known.
+func (s Shape) Fits(t Shape) bool {
+	return (s.Parameters == 0 || t.Parameters == 0 || s.Parameters == t.Parameters) && (s.Columns == 0 || t.Columns == 0 || s.Columns == t.Columns)
+}
+
+// And gives the shape with what t knows put in.
+func (s Shape) And(t Shape) Shape {
+	if t.Parameters != 0 {
+		s.Parameters = t.Parameters
+	}
+	if t.Columns != 0 {
+		s.Columns = t.Columns
+	}
+	return s
+}
 
 // Named is what a client's name stands for.
 type Named struct {
@@ -143,7 +161,7 @@ func (c *Client) Replace(name string, s *Statement) {
 // Believe records what the client was told of a name; one that is free is left alone.
 func (c *Client) Believe(name string, shape Shape, epoch uint64) {
 	if n, ok := c.byName[name]; ok {
-		n.Shape, n.Epoch = shape, epoch
+		n.Shape, n.Epoch = n.Shape.And(shape), epoch
 		c.byName[name] = n
 	}
 }
@@ -164,6 +182,16 @@ func (c *Client) Clear() {
 	}
 	clear(c.byName)
 	c.table.Drop(all...)
+}
+
+// Holds tells whether a name stands for a statement.
+func (c *Client) Holds(st *Statement) bool {
+	for _, n := range c.byName {
+		if n.Statement == st {
+			return true
+		}
+	}
+	return false
 }
 
 // Len is the number of names.

@@ -148,7 +148,8 @@ func (s *Set) item(name string) Item {
 	return i
 }
 
-// Meaning is a text that is the same for Sets under which names of tables and functions mean the same: it holds the search_path and the role. Empty for a server's own.
+// Meaning is a text that is the same for Sets under which a text means the same when it is parsed: names of tables and functions, and constants, which get their value then.
+// Empty for a server's own.
 func (s *Set) Meaning() string { return s.meaning }
 
 func meaning(items []Item) string {
@@ -164,8 +165,16 @@ func meaning(items []Item) string {
 	return key(named)
 }
 
-// Decides tells whether a parameter decides what names mean; RESET ALL, with an empty name, does.
-func Decides(name string) bool { return name == "" || name == "search_path" || identity(name) }
+// Decides tells whether a parameter decides what a text means when it is parsed; RESET ALL, with an empty name, does.
+func Decides(name string) bool {
+	switch name {
+	case "", "search_path", "role", "session_authorization", // names
+		"datestyle", "timezone", "intervalstyle", "lc_monetary", "array_nulls", "xmloption", // constants
+		"standard_conforming_strings", "backslash_quote", "transform_null_equals":
+		return true
+	}
+	return false
+}
 
 // Names gives the names of the items, in order.
 func (s *Set) Names() iter.Seq[string] {

@@ -1,0 +1,169 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// driverFile is a file of the drivers' programs.
+func driverFile(name string) string { return filepath.Join("testdata", "drivers", name) }
+
+// programDrivers are the drivers of other languages than Go.
+func programDrivers() []driver {
+	return []driver{
+		pythonDriver("psycopg3", false, python, "psycopg3_client.py"),
+		pythonDriver("psycopg3-prepare", true, python, "psycopg3_client.py", "prepare"),
+		pythonDriver("psycopg2", true, pythonOfDrivers, "psycopg2_client.py"),
+		pythonDriver("asyncpg", true, pythonOfDrivers, "asyncpg_client.py"),
+		nodeDriver(),
+		javaDriver("pgjdbc-1", "1"),
+		javaDriver("pgjdbc-5", "5"), // its default
+	}
+}
+
+func pythonDriver(name string, all bool, find func() (string, error), program string, further ...string) driver {
+	return driver{
+		name: name,
+		all:  all,
+		prepare: func(*testing.T) error {
+			_, err := find()
+			return err
+		},
+		show: external(func() ([]string, error) {
+			path, err := find()
+			return []string{path, driverFile(program)}, err
+		}, further...),
+	}
+}
+
+// pythonOfDrivers is the interpreter of a virtual environment that has what
+// testdata/drivers/requirements.txt names.
+var pythonOfDrivers = sync.OnceValues(func() (string, error) {
+	if _, err := python(); err != nil { // Python itself, by apt where it is missing
+		return "", err
+	}
+	dir, err := cacheFolder("e2e-drivers-venv")
+	if err != nil {
+		return "", err
+	}
+	unlock, err := lock(dir + ".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	path := filepath.Join(dir, "bin", "python")
+	pip := []string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", driverFile("requirements.txt")}
+	if shell(path, append(pip, "--no-index")...) == nil {
+		return path, nil
+	}
+	system, err := exec.LookPath("python3")
+	if err != nil {
+		return "", fmt.Errorf("%w: psycopg2, asyncpg: %w", errTool, err)
+	}
+	if err := shell(system, "-m", "venv", "--clear", dir); err != nil {
+		return "", fmt.Errorf("%w: psycopg2, asyncpg: %w", errTool, err)
+	}
+	if err := shell(path, pip...); err != nil {
+		return "", fmt.Errorf("%w: psycopg2, asyncpg: %w", errTool, err)
+	}
+	return path, nil
+})
+
+func nodeDriver() driver {
+	find := sync.OnceValues(installNodeOfDrivers)
+	return driver{
+		name: "node-postgres",
+		all:  true,
+		prepare: func(*testing.T) error {
+			_, err := find()
+			return err
+		},
+		show: external(func() ([]string, error) {
+			modules, err := find()
+			return []string{"env", "NODE_PATH=" + modules, "node", driverFile("node_client.js")}, err
+		}),
+	}
+}
+
+// installNodeOfDrivers puts the packages of testdata/drivers/package.json into
+// the user's cache and returns their folder.
+func installNodeOfDrivers() (modules string, err error) {
+	if err := have("node", "npm"); err != nil {
+		return "", err
+	}
+	want, err := os.ReadFile(driverFile("package.json"))
+	if err != nil {
+		return "", err
+	}
+	dir, err := cacheFolder("e2e-drivers-node")
+	if err != nil {
+		return "", err
+	}
+	unlock, err := lock(dir + ".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	modules = filepath.Join(dir, "node_modules")
+	// npm writes this one when it has finished.
+	_, errDone := os.Stat(filepath.Join(modules, ".package-lock.json"))
+	if got, err := os.ReadFile(filepath.Join(dir, "package.json")); err == nil && string(got) == string(want) && errDone == nil {
+		return modules, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "package.json"), want, 0o644); err != nil {
+		return "", err
+	}
+	if err := shell("npm", "install", "--prefix", dir, "--no-audit", "--no-fund"); err != nil {
+		return "", fmt.Errorf("%w: node-postgres: %w", errTool, err)
+	}
+	return modules, nil
+}
+
+// javaDriver is pgjdbc with one prepareThreshold.
+func javaDriver(name, threshold string) driver {
+	return driver{
+		name: name,
+		all:  true,
+		prepare: func(*testing.T) error {
+			_, err := compileJava()
+			return err
+		},
+		show: external(func() ([]string, error) {
+			classes, err := compileJava()
+			return []string{"java", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC", "-cp", classes, "Show"}, err
+		}, driverFile(""), threshold),
+	}
+}
+
+// compileJava compiles the Java programs into the user's cache, and returns
+// the class path with which they run.
+var compileJava = sync.OnceValues(func() (classPath string, err error) {
+	jar, err := installJDBC()
+	if err != nil {
+		return "", err
+	}
+	dir, err := cacheFolder("e2e-drivers-java")
+	if err != nil {
+		return "", err
+	}
+	unlock, err := lock(dir + ".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	sources, err := filepath.Glob(driverFile("*.java"))
+	if err != nil {
+		return "", err
+	}
+	if err := shell("javac", append([]string{"-cp", jar, "-d", dir}, sources...)...); err != nil {
+		return "", fmt.Errorf("%w: pgjdbc: %w", errTool, err)
+	}
+	return jar + string(filepath.ListSeparator) + dir, nil
+})
