@@ -89,7 +89,8 @@ type Client struct {
 	late           lateOp
 	attempt        attempt     // the request under way
 	terminates     bool        // the simple Query under way ends its own backend
-	believes       bool        // it was told the parameters and columns of the statement bound last, and may not ask again
+	knows          bool        // it was told its columns, since the last DDL
+	believes       bool        // it was told the shape of the statement bound last, and does not ask again
 	named          bool        // it gives names, or takes them away
 	namesInDoubt   bool        // a name was given or taken away since the last Sync
 	lost           *wire.Error // why a transaction was lost while the client was idle in it, until it is told

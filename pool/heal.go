@@ -1,14 +1,12 @@
 package pool
 
 import (
-	"slices"
-
 	"poolerd/pool/stmt"
 	"poolerd/wire"
 )
 
 // Healing: a server refuses a prepared statement that it has from before a DDL ("cached plan must not change result type", 0A000), or that a function has deallocated (26000). PostgreSQL says
-// so at Bind or Describe, before anything of the statement is done. Where it is the first of its transaction nothing has happened at all, and a request that asks for the columns is sent again, the
+// so at Bind or Describe, before anything of the statement is done. Where it is the first of its transaction nothing has happened at all, and the request of a client that does not rely on what it was told before is sent again, the
 // statement prepared anew. The client does not notice. Elsewhere it gets the error that it would get without a pooler.
 
 // attempt is the request under way, as far as it can be sent a second time.
@@ -31,8 +29,8 @@ func (c *Client) starts(fresh bool) {
 func (c *Client) refusedStale(s *Server, of wire.Owed, code wire.Code) bool {
 	r, a := &s.replies, &c.attempt
 	toCome := s.pipe.Owed()
-	told := of.Op == wire.OpDescribeStatement || !c.believes && slices.ContainsFunc(s.pipe.Skipped(), func(o wire.Owed) bool { return o.Op == wire.OpDescribePortal })
-	a.stale = a.whole && (told || code == wire.CodeUndefinedPreparedStatement) && !a.again && !r.flushed && !r.executed && !c.named && c.body == 0 &&
+	told := of.Op != wire.OpDescribeStatement && c.believes
+	a.stale = a.whole && (!told || code == wire.CodeUndefinedPreparedStatement) && !a.again && !r.flushed && !r.executed && !c.named && c.body == 0 &&
 		len(toCome) == 1 && toCome[0].Op == wire.OpSync && // nothing behind it is carried out
 		(code == wire.CodeFeatureNotSupported || code == wire.CodeUndefinedPreparedStatement)
 	return a.stale

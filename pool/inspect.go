@@ -69,7 +69,7 @@ func (c *Client) readLeftovers(s *Server) error {
 		c.keepServer(left)
 	}
 	if c.pins != 0 {
-		c.setPins(s.pins)
+		c.setPins(s.pins &^ pinListen) // which ends now
 	}
 	return nil
 }

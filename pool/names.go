@@ -22,6 +22,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 	s := c.busy
 	c.tally.parses++
 	if len(name) == 0 {
+		c.lookAround(text(tail))
 		sql, other := "", false
 		if c.names.Len() > 0 && lex.Mark(text(tail))&lex.MarkPrepare != 0 {
 			sql, other = c.exchangeNames(text(tail))
@@ -194,10 +195,11 @@ func (c *Client) needs(name []byte) (st *stmt.Statement, stale bool) {
 	if s.pipe.SkipsToSync() {
 		return st, false
 	}
-	c.believes = n.Shape.Parameters != 0
-	if !c.believes && c.asksAgain() {
+	c.knows = n.Shape.Columns != 0 && n.Epoch == s.plans
+	if n.Shape.Parameters == 0 && n.Shape.Columns != 0 && c.asksAgain() {
 		n.Shape = stmt.Shape{}
 	}
+	c.believes = n.Shape != stmt.Shape{}
 	shape, has := s.stmts.Find(st)
 	if !has && n.Shape != (stmt.Shape{}) && n.Epoch != s.plans && c.prepareFirst(s, st) {
 		if shape, has = s.stmts.Find(st); shape.Fits(n.Shape) {
@@ -360,6 +362,7 @@ func (c *Client) needsUnnamed() {
 	}
 	if c.unnamed.exists {
 		tail := c.unnamed.tail
+		c.lookAround(text(tail))
 		if c.unnamed.marks&lex.MarkPrepare != 0 {
 			if sql, ok := c.exchangeNames(text(tail)); ok {
 				tail = retail(tail, sql)

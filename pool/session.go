@@ -129,6 +129,7 @@ func (c *Client) completed(s *Server, body []byte, of wire.Owed) {
 		c.rollback(known, ok, e)
 	case "PREPARE":
 		c.keepServer(pinPrepared)
+		c.marks |= lex.MarkPrepare // it may be gone again when the transaction is over
 		if c.prepared == nil {
 			c.prepared = map[string]struct{}{}
 		}

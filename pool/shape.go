@@ -77,11 +77,7 @@ func (c *Client) asksAgain() bool {
 
 // describePortal gives the tag of a Describe of the unnamed portal: nil where what it tells is known.
 func (c *Client) describePortal() any {
-	if c.boundStatement == nil || !c.boundStatement.Firm {
-		return nil
-	}
-	n, ok := c.names.Lookup(c.boundName)
-	if !ok || n.Shape.Columns != 0 && n.Epoch == c.busy.plans {
+	if c.boundStatement == nil || !c.boundStatement.Firm || c.knows {
 		return nil
 	}
 	return &description{statement: c.boundStatement, name: string(c.boundName)}

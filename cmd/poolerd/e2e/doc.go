@@ -18,6 +18,8 @@
 //	POOLERD_E2E_RACE=1    build poolerd with the race detector
 //	POOLERD_E2E_ALL=1     node-postgres and pgjdbc too
 //	POOLERD_E2E_LONG=1    two minutes of clients coming and going, not 20 s
+//	POOLERD_E2E_BEHAVIOURS=x  of TestDrivers only the behaviours whose names fit the regular expression
+//	POOLERD_E2E_TABLE=file    write TestDrivers' table there
 //	POOLERD_E2E_OPTIONAL=1  skip, not fail, where a client cannot be had
 //
 // # Order
