@@ -95,6 +95,7 @@ type Client struct {
 	namesInDoubt   bool        // a name was given or taken away since the last Sync
 	lost           *wire.Error // why a transaction was lost while the client was idle in it, until it is told
 	sequenced      bool        // it has taken values of sequences: the server it used last is the best
+	moved          bool        // it has taken values on the server that it has
 	readsSequences bool        // it asks for currval
 	doubts         uint64
 	pinSlot        bool        // it counts among those that keep their server
@@ -320,7 +321,7 @@ func (c *Client) setState(s State) {
 // attach makes s the client's server.
 func (c *Client) attach(s *Server) {
 	now := time.Now()
-	c.busy = s
+	c.busy, c.moved = s, false
 	s.replies.reset()
 	s.requests = now
 	s.uses.Add(1)

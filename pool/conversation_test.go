@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -70,12 +71,18 @@ func conversations(t *testing.T) {
 		{"few statements a server", func(c *config.Config) { c.DefaultPoolSize, c.MaxPreparedStatements = 1, 2 }, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var pooler *running
+			poolers := map[int]*running{} // by the servers that a pool must have
 			for _, s := range scripts {
-				if pooler == nil {
-					pooler = startPooler(t, cluster, c.set)
+				servers := serversFor(s)
+				if poolers[servers] == nil {
+					poolers[servers] = startPooler(t, cluster, func(conf *config.Config) {
+						c.set(conf)
+						if conf.DefaultPoolSize = max(conf.DefaultPoolSize, servers); servers > 1 {
+							conf.MaxPinnedServers = servers
+						}
+					})
 				}
-				dial := pooler.dial
+				dial := poolers[servers].dial
 				if c.piece != nil {
 					dial = choppedDialer(dial, c.piece)
 				}
@@ -89,12 +96,22 @@ func conversations(t *testing.T) {
 					}
 					if err != nil {
 						t.Error(err)
-						pooler = nil // what hangs must not make the other scripts hang
+						delete(poolers, servers) // what hangs must not make the other scripts hang
 					}
 				})
 			}
 		})
 	}
+}
+
+// serversFor gives how many servers a pool must have for a script, whose first line says so where it is more than one: "# pool 3". So it is where several clients
+// keep their servers at a time, and where one is in a transaction while another asks for something.
+func serversFor(s wiretest.Script) int {
+	n := 1
+	if _, err := fmt.Sscanf(s.Text, "# pool %d\n", &n); err != nil {
+		return 1
+	}
+	return n
 }
 
 // randomPieces gives lengths up to 40 bytes, most of them short, and logs the seed.

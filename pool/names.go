@@ -21,8 +21,8 @@ func (c *Client) relayParse(body []byte, size int) bool {
 	}
 	s := c.busy
 	c.tally.parses++
+	c.lookAround(text(tail))
 	if len(name) == 0 {
-		c.lookAround(text(tail))
 		sql, other := "", false
 		if c.names.Len() > 0 && lex.Mark(text(tail))&lex.MarkPrepare != 0 {
 			sql, other = c.exchangeNames(text(tail))
@@ -125,9 +125,9 @@ func (c *Client) bindNames(body []byte, size int) bool {
 	if st, ok := c.names.Get(name); ok && st.Looks {
 		c.lookAround(st.Text())
 	}
-	st, stale := c.needs(name)
-	if stale && size <= c.in.len() {
-		c.provoke(errStale())
+	st, wrong := c.needs(name)
+	if wrong != nil && size <= c.in.len() {
+		c.provoke(wrong)
 		c.in.r += size
 		return true
 	}
@@ -177,23 +177,24 @@ func (c *Client) bindNames(body []byte, size int) bool {
 func putLen(b []byte, n int) { b[0], b[1], b[2], b[3] = byte(n>>24), byte(n>>16), byte(n>>8), byte(n) }
 
 // needs makes sure that the server has the statement that the client calls name, and gives it: nil for the unnamed one and for a name that
-// the client has not given, which the server will refuse in its own words. stale says that it is not what the client was told any longer.
-func (c *Client) needs(name []byte) (st *stmt.Statement, stale bool) {
+// the client has not given, which the server will refuse in its own words. The error is what its use is to fail with: it is not what the client
+// was told any longer, or cannot be prepared.
+func (c *Client) needs(name []byte) (st *stmt.Statement, wrong *wire.Error) {
 	s := c.busy
 	if len(name) == 0 {
 		c.needsUnnamed()
-		return nil, false
+		return nil, nil
 	}
 	n, ok := c.names.Lookup(name)
 	if !ok {
-		return nil, false
+		return nil, nil
 	}
 	st = n.Statement
 	if m := c.meaning(); st.Meaning != m && !private(st.Meaning) {
 		st = c.translate(name, st, m)
 	}
 	if s.pipe.SkipsToSync() {
-		return st, false
+		return st, nil
 	}
 	c.knows = n.Shape.Columns != 0 && n.Epoch == s.plans
 	if n.Shape.Parameters == 0 && n.Shape.Columns != 0 && c.asksAgain() {
@@ -201,16 +202,23 @@ func (c *Client) needs(name []byte) (st *stmt.Statement, stale bool) {
 	}
 	c.believes = n.Shape != stmt.Shape{}
 	shape, has := s.stmts.Find(st)
-	if !has && n.Shape != (stmt.Shape{}) && n.Epoch != s.plans && c.prepareFirst(s, st) {
-		if shape, has = s.stmts.Find(st); shape.Fits(n.Shape) {
+	if !has && n.Shape != (stmt.Shape{}) && n.Epoch != s.plans {
+		done, refused := c.prepareFirst(s, st)
+		if refused != nil {
+			return st, refused
+		}
+		if shape, has = s.stmts.Find(st); done && shape.Fits(n.Shape) {
 			c.names.Believe(string(name), n.Shape, s.plans)
 		}
 	}
+	if has && !shape.Fits(n.Shape) {
+		return st, errStale()
+	}
 	if has {
-		return st, !shape.Fits(n.Shape)
+		return st, nil
 	}
 	c.prepare(st, n.Shape)
-	return st, false
+	return st, nil
 }
 
 // exchangeNames writes the server's names into SQL's EXECUTE and DEALLOCATE of statements to which the client has given their names by Parse, and makes sure that the server has
@@ -397,10 +405,10 @@ func (c *Client) relayDescribe(body []byte, size int) bool {
 		c.broken("invalid Describe message")
 		return false
 	}
-	st, stale := c.needs(name)
+	st, wrong := c.needs(name)
 	switch {
-	case stale:
-		c.provoke(errStale())
+	case wrong != nil:
+		c.provoke(wrong)
 		c.in.r += size
 		return true
 	case st == nil:

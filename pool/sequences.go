@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"math"
+
 	"poolerd/pool/stmt"
 	"poolerd/wire"
 	"poolerd/wire/lex"
@@ -24,16 +26,25 @@ func (c *Client) useSequences(m lex.Marks) {
 		_, c.readsSequences = c.pool.readers.Load(c.application())
 	}
 	if c.readsSequences {
-		if s.sequences != c.id && !s.pipe.SkipsToSync() && s.pipe.Status() != wire.TxFailed {
+		if s.sequences != c.id && !c.moved && !s.pipe.SkipsToSync() && s.pipe.Status() != wire.TxFailed {
 			c.runAhead("DISCARD SEQUENCES")
+			s.sequences = 0
 		}
 		if c.pins&pinSequence == 0 {
 			c.marks |= lex.MarkSequence
 		}
 	}
-	s.sequences = c.id
+	if s.sequences == 0 || s.sequences == c.id {
+		s.sequences = c.id
+	} else {
+		s.sequences = several
+	}
+	c.moved = c.moved || m&(lex.MarkSequence|lex.MarkInsert) != 0
 	c.sequenced = true
 }
+
+// several clients' values are on the server.
+const several = math.MaxUint64
 
 // application is the client's application_name, by which programs are told apart.
 func (c *Client) application() string {

@@ -136,7 +136,10 @@ func (s *Server) note(body []byte) {
 }
 
 // errRefused is an error that the server answered to a statement of ours.
-type errRefused struct{ answer *wire.Error }
+type errRefused struct {
+	answer *wire.Error
+	op     wire.Op // that failed
+}
 
 func (e errRefused) Error() string { return "server answered: " + e.answer.Error() }
 
@@ -166,6 +169,7 @@ func (s *Server) runRows(sql string, limit time.Duration, row func(body []byte))
 // drain reads until nothing is owed, and forgets what it reads but for rows, where those are wanted. It gives the first error that the server answered.
 func (s *Server) drain(row func(body []byte)) error {
 	var refused *wire.Error
+	var at wire.Op
 	for !s.pipe.Settled() {
 		typ, body, err := wire.ReadMessage(s.conn, wire.MaxMessageLen)
 		if err != nil {
@@ -192,12 +196,15 @@ func (s *Server) drain(row func(body []byte)) error {
 		if err != nil {
 			return err
 		}
+		if typ == wire.ServerErrorResponse && refused != nil && at == 0 {
+			at = of.Op
+		}
 		if d, ok := of.Tag.(*description); ok && typ != wire.ServerErrorResponse {
 			d.add(typ, body, true)
 		}
 	}
 	if refused != nil {
-		return errRefused{refused}
+		return errRefused{refused, at}
 	}
 	return nil
 }

@@ -1,7 +1,10 @@
 package pool
 
 import (
+	"cmp"
+	"errors"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"poolerd/pool/stmt"
@@ -89,11 +92,11 @@ func errStale() *wire.Error {
 	return err
 }
 
-// prepareFirst prepares a statement before anything of the client's is sent: there may have been a DDL since the client was told its shape, and what follows would be committed. It
-// reports false when that cannot be done now.
-func (c *Client) prepareFirst(s *Server, st *stmt.Statement) (ok bool) {
-	if !s.untouched() || s.pipe.Status() != wire.TxIdle || c.opened || len(c.span) > 0 {
-		return false
+// prepareFirst prepares a statement before anything of the client's is sent: there may have been a DDL since the client was told its shape, and what follows might be carried out and be committed. done is
+// false where something of the client's is under way. The error is the server's, about the statement or the deferred BEGIN: the client's own message is to fail with it.
+func (c *Client) prepareFirst(s *Server, st *stmt.Statement) (done bool, _ *wire.Error) {
+	if len(c.span) > 0 || slices.ContainsFunc(s.pipe.Owed(), func(o wire.Owed) bool { return o.For != wire.ForPooler }) || s.pipe.Open() && !c.opened || s.pipe.CopyIn() {
+		return false, nil
 	}
 	c.addStatement(st)
 	d := &description{statement: st}
@@ -102,18 +105,23 @@ func (c *Client) prepareFirst(s *Server, st *stmt.Statement) (ok bool) {
 	s.pipe.Sent(wire.OpSync, wire.ForPooler, nil)
 	c.out = wire.AppendParse(c.outgoing(), st.Name, st.Tail)
 	c.out = wire.AppendEmpty(wire.AppendDescribe(c.out, 'S', st.Name), wire.ClientSync)
-	if s.conn.SetDeadline(time.Now().Add(queryLimit)) != nil {
-		return false
+	err := s.conn.SetDeadline(time.Now().Add(queryLimit))
+	if err == nil {
+		_, err = s.conn.Write(c.out)
 	}
-	_, err := s.conn.Write(c.out)
 	c.out = c.out[:0]
 	if err == nil {
 		err = s.drain(nil)
 	}
-	if s.conn.SetDeadline(noDeadline) != nil || err != nil {
-		s.stmts.Remove(st) // the client's own message meets the same error
-		return false
+	err = cmp.Or(err, s.conn.SetDeadline(noDeadline))
+	if err == nil {
+		s.stmts.Learn(st, d.shape)
+		return true, nil
 	}
-	s.stmts.Learn(st, d.shape)
-	return true
+	s.stmts.Remove(st)
+	if refused := (errRefused{}); errors.As(err, &refused) && refused.op != wire.OpQuery { // else its parameters were refused: nothing may run there
+		return true, refused.answer
+	}
+	s.replies.err = err // the exchange that follows ends at once
+	return true, wire.Errorf(wire.CodeConnectionFailure, "server connection was lost")
 }

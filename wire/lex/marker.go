@@ -130,7 +130,9 @@ func (k *marker) command(word []byte, from, to int) {
 	case "call":
 		k.mark(MarkOpaque, k.behind(from, k.start))
 	case "copy":
-		k.first(MarkInsert, from)
+		if !k.called(to) { // COPY (SELECT ...) TO
+			k.first(MarkInsert, from)
+		}
 	case "load":
 		if may, _ := k.quoteAhead(to); may {
 			k.first(MarkSticky, from)

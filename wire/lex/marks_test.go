@@ -107,6 +107,7 @@ func TestMark(t *testing.T) {
 		{"MERGE INTO t USING u ON true WHEN MATCHED THEN DO NOTHING", "insert"},
 		{"MERGE INTO t USING u ON true WHEN NOT MATCHED THEN INSERT VALUES (1)", "insert"},
 		{"COPY t FROM STDIN", "insert"},
+		{"COPY (SELECT 1) TO STDOUT", "none"},
 		{"SELECT copy, inserted FROM t", "none"},
 		{"CREATE TRIGGER x BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()", "ddl"},
 		{"UPDATE t SET id = DEFAULT", "insert"},
