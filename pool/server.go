@@ -269,9 +269,6 @@ func (s *Server) adopt(to *vars.Set, limit time.Duration) error {
 	return nil
 }
 
-// alive is false when the idle server has something to say, which is that it ends.
-func (s *Server) alive() bool { return !s.conn.Readable() }
-
 // cancel asks PostgreSQL to cancel what the server runs, and waits until PostgreSQL has taken the request: it closes the connection once it has sent the signal, and from then on
 // the request cannot hit a later query.
 func (s *Server) cancel(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"poolerd/pool/config"
+	"poolerd/pool/vars"
 	"poolerd/wire"
 )
 
@@ -412,4 +413,34 @@ func TestOutageOfTheServer(t *testing.T) {
 	if n := again.logins.Load(); n != 1 {
 		t.Errorf("%d logins at the return", n)
 	}
+}
+
+// TestIdleServerTellsOfItsDefaults: a server that says in its idle time that a parameter has another default, since PostgreSQL has read its configuration again, goes on serving, and
+// the next client is told of it.
+func TestIdleServerTellsOfItsDefaults(t *testing.T) {
+	f := startFake(t)
+	p, addr := startPooler(t, f.url(), func(c *config.Config) { c.DefaultPoolSize = 1 })
+	c := logIn(t, addr)
+	c.query("SELECT 1")
+	status := wire.AppendParameterStatus(nil, "TimeZone", "Asia/Tokyo")
+	f.mu.Lock()
+	conn := f.sessions[0].conn
+	f.mu.Unlock()
+	if _, err := conn.Write(status); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "the new default is known", func() bool {
+		for _, pool := range p.allPools() {
+			all, ok := pool.space.Empty().Reported()
+			return ok && slices.ContainsFunc(all, func(v vars.Reported) bool { return v.Name == "TimeZone" && v.Value == "Asia/Tokyo" })
+		}
+		return false
+	})
+	if got := c.query("SELECT 2"); got != "CZI" || f.logins.Load() != 1 {
+		t.Errorf("%s, %d logins at the server", got, f.logins.Load())
+	}
+	if _, err := conn.Write((&wire.Error{Severity: "FATAL", Code: wire.CodeAdminShutdown, Message: "going"}).Append(nil)); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "the server is closed", func() bool { return len(p.Servers()) == 0 })
 }

@@ -51,7 +51,7 @@ func (p *Pool) roll(now time.Time, period time.Duration, log bool) {
 		Float64("xacts_per_s", per(last.Transactions)).Float64("queries_per_s", per(last.Queries)).
 		Float64("in_bytes_per_s", per(last.Received)).Float64("out_bytes_per_s", per(last.Sent)).
 		Dur("xact_time", average(last.TxTime, last.Transactions)).Dur("query_time", average(last.QueryTime, last.Queries)).
-		Dur("wait_time", last.WaitTime).Msg("stats")
+		Dur("wait_time", last.WaitTime).Int("pinned", last.Pinned).Uint64("pins", last.Pins).Msg("stats")
 }
 
 func average(sum time.Duration, n uint64) time.Duration { return sum / time.Duration(max(n, 1)) }

@@ -39,5 +39,6 @@ func (t Totals) Minus(u Totals) Totals {
 	t.ServerParses -= u.ServerParses
 	t.Binds -= u.Binds
 	t.ServerAssigns -= u.ServerAssigns
+	t.Pins -= u.Pins
 	return t
 }
