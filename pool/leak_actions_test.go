@@ -25,6 +25,7 @@ var leakActions = map[string]leakAction{
 	"lock": (*leakWorld).lock, "unlock": (*leakWorld).unlock, "hold": (*leakWorld).hold, "close": (*leakWorld).closeCursors,
 	"prepare": (*leakWorld).prepare, "parse": (*leakWorld).parse, "run": (*leakWorld).run, "run again": (*leakWorld).run, "deallocate": (*leakWorld).deallocate,
 	"discard": (*leakWorld).discard, "listen": (*leakWorld).listen, "unlisten": (*leakWorld).unlisten, "notify": (*leakWorld).notify,
+	"listen again": (*leakWorld).listen, "unlisten again": (*leakWorld).unlisten, "notify again": (*leakWorld).notify, "notify once more": (*leakWorld).notify,
 	"error": (*leakWorld).fails, "copy": (*leakWorld).copies, "sequence": (*leakWorld).sequence, "ddl": (*leakWorld).changeTable,
 	"set by a function": (*leakWorld).setByFunction, "unnamed": (*leakWorld).unnamed, "portal": (*leakWorld).portal,
 	"vanish": (*leakWorld).vanish, "compare": (*leakWorld).compare, "compare once more": (*leakWorld).compare,

@@ -45,6 +45,7 @@ type sessionModel struct {
 type statementModel struct {
 	answer string // its only value; empty for one whose answer depends on the search_path
 	sql    bool   // by PREPARE
+	where  string // the schema that it was prepared for
 }
 
 func newSession(base map[string]string) *sessionModel {

@@ -58,7 +58,7 @@ func TestNothingLeaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.direct.Close(context.Background()) })
-	h.sql(t, `CREATE TABLE api.leak_where (whose text); INSERT INTO api.leak_where VALUES ('api'); CREATE TABLE public.leak_where (whose text); INSERT INTO public.leak_where VALUES ('public');
+	h.sql(t, `CREATE TABLE api.leak_where (whose text); INSERT INTO api.leak_where VALUES ('api'); CREATE TABLE public.leak_where (whose name); INSERT INTO public.leak_where VALUES ('public');
 		GRANT SELECT ON api.leak_where, public.leak_where TO PUBLIC; GRANT USAGE ON SCHEMA api TO PUBLIC;
 		CREATE SEQUENCE public.leak_seats; GRANT ALL ON public.leak_seats TO PUBLIC; CREATE TABLE public.leak_ddl (n int); GRANT SELECT ON public.leak_ddl TO PUBLIC`)
 	h.sql(t, leakFunctions)

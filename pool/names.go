@@ -138,7 +138,7 @@ func (c *Client) bindNames(body []byte, size int) bool {
 	case len(name) == 0:
 		c.bound, c.boundText, marks = c.unnamed.kind, c.unnamed.tail, c.unnamed.marks
 	default:
-		c.bound = lex.Other
+		c.bound, c.boundText = lex.Other, nil
 	}
 	c.boundStatement = nil
 	if st != nil && len(portal) == 0 {
