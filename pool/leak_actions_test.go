@@ -23,7 +23,7 @@ var leakActions = map[string]leakAction{
 	"set with an error": (*leakWorld).setWithError, "role": (*leakWorld).role, "session authorization": (*leakWorld).sessionAuthorization,
 	"temp": (*leakWorld).temp, "temp again": (*leakWorld).temp, "drop temp": (*leakWorld).dropTemp, "temp for a moment": (*leakWorld).tempForAMoment,
 	"lock": (*leakWorld).lock, "unlock": (*leakWorld).unlock, "hold": (*leakWorld).hold, "close": (*leakWorld).closeCursors,
-	"prepare": (*leakWorld).prepare, "parse": (*leakWorld).parse, "run": (*leakWorld).run, "run again": (*leakWorld).run, "deallocate": (*leakWorld).deallocate,
+	"prepare": (*leakWorld).prepare, "parse": (*leakWorld).parse, "run": (*leakWorld).run, "run again": (*leakWorld).run, "parse again": (*leakWorld).parse, "deallocate": (*leakWorld).deallocate,
 	"discard": (*leakWorld).discard, "listen": (*leakWorld).listen, "unlisten": (*leakWorld).unlisten, "notify": (*leakWorld).notify,
 	"listen again": (*leakWorld).listen, "unlisten again": (*leakWorld).unlisten, "notify again": (*leakWorld).notify, "notify once more": (*leakWorld).notify,
 	"error": (*leakWorld).fails, "copy": (*leakWorld).copies, "sequence": (*leakWorld).sequence, "ddl": (*leakWorld).changeTable,

@@ -86,3 +86,32 @@ func (w *leakWorld) portal(t *rapid.T, c *leakClient) {
 		t.Fatalf("%s: its portal gives %q, want the row 2", c.name, r.rows)
 	}
 }
+
+// sequence takes the next value of a sequence, or asks for the last one that was taken; or one client does the former, and another the latter at once.
+func (w *leakWorld) sequence(t *rapid.T, c *leakClient) {
+	switch rapid.IntRange(0, 2).Draw(t, "what") {
+	case 0:
+		w.nextValue(t, c)
+	case 1:
+		w.lastValue(t, c)
+	default:
+		w.nextValue(t, c)
+		if o := w.other(t, c); o != nil {
+			w.lastValue(t, o)
+		}
+	}
+}
+
+func (w *leakWorld) nextValue(t *rapid.T, c *leakClient) {
+	if r, ok := c.do(t, "SELECT nextval('public.leak_seats')"); ok {
+		c.model.last = r.rows[0]
+	}
+}
+
+// lastValue: where the client's own value is gone PostgreSQL's error for a new session is allowed, another client's value never.
+func (w *leakWorld) lastValue(t *rapid.T, c *leakClient) {
+	r, ok := c.do(t, "SELECT currval('public.leak_seats')", "55000")
+	if ok && r.rows[0] != c.model.last {
+		t.Fatalf("%s: currval gives %s, its own last value is %q", c.name, r.rows[0], c.model.last)
+	}
+}

@@ -111,7 +111,7 @@ func (w *leakWorld) parse(t *rapid.T, c *leakClient) {
 	_, taken := c.model.prepared[name]
 	p := statementModel{where: c.model.where()}
 	sql := "SELECT whose FROM leak_where"
-	if n := rapid.IntRange(0, 5).Draw(t, "text"); n < 5 { // more than a server keeps
+	if n := rapid.IntRange(0, 8).Draw(t, "text"); n < 5 { // more than a server keeps
 		p.answer = "by Parse " + strconv.Itoa(n)
 		sql = "SELECT " + quoted(p.answer)
 	}
@@ -246,20 +246,6 @@ func (w *leakWorld) copies(t *rapid.T, c *leakClient) {
 		end = []byte{wire.ClientCopyFail, 0, 0, 0, 6, 'n', 0}
 	}
 	c.judge(t, "COPY", c.flight(t, end, 1), "57014", "42809") // that it is a view is only found out when rows come
-}
-
-func (w *leakWorld) sequence(t *rapid.T, c *leakClient) {
-	m := c.model
-	if rapid.Bool().Draw(t, "next") {
-		if r, ok := c.do(t, "SELECT nextval('public.leak_seats')"); ok {
-			m.last = r.rows[0]
-		}
-		return
-	}
-	r, ok := c.do(t, "SELECT currval('public.leak_seats')", "55000")
-	if ok && r.rows[0] != m.last {
-		t.Fatalf("%s: currval gives %s, its own last value is %q", c.name, r.rows[0], m.last)
-	}
 }
 
 // changeTable changes the result of a statement that clients have prepared.

@@ -48,7 +48,7 @@ func TestParseError(t *testing.T) {
 		code string
 		ends bool
 	}{
-		{body: "SFATAL\x00VFATAL\x00C57P01\x00Mgone\x00Fpostgres.c\x00L1\x00Rx\x00\x00", want: wire.Error{Severity: "FATAL", Code: "57P01", Message: "gone"}, code: "57P01", ends: true},
+		{body: "SFATAL\x00VFATAL\x00C57P01\x00Mgone\x00Fpostgres.c\x00L1\x00Rx\x00\x00", want: wire.Error{Severity: "FATAL", Code: "57P01", Message: "gone", Routine: "x"}, code: "57P01", ends: true},
 		// Translated; the severity that is not stands behind it or before it.
 		{body: "SFEHLER\x00VERROR\x00C42601\x00Mx\x00P7\x00\x00", want: wire.Error{Severity: "ERROR", Code: "42601", Message: "x"}, code: "42601"},
 		{body: "VPANIC\x00SPANIK\x00CXX001\x00\x00", want: wire.Error{Severity: "PANIC", Code: "XX001"}, code: "XX001", ends: true},
