@@ -35,6 +35,7 @@ type Pool struct {
 	space   *vars.Space
 	watched *watched      // what is known of the database
 	readers sync.Map      // application names that ask for currval
+	read    atomic.Bool   // there are any
 	plans   atomic.Uint64 // grows when a server refused a prepared statement after a DDL
 
 	mu         sync.Mutex

@@ -20,9 +20,10 @@ func (c *Client) useSequences(m lex.Marks) {
 	s := c.busy
 	if m&lex.MarkSequenceRead != 0 {
 		c.pool.readers.Store(c.application(), struct{}{})
+		c.pool.read.Store(true)
 		c.readsSequences = true
 	}
-	if !c.readsSequences {
+	if !c.readsSequences && c.pool.read.Load() {
 		_, c.readsSequences = c.pool.readers.Load(c.application())
 	}
 	if c.readsSequences {
