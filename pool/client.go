@@ -66,7 +66,8 @@ type Client struct {
 
 	names    stmt.Client
 	unnamed  unnamedStatement
-	prepared map[string]struct{} // names that it has given by SQL's PREPARE
+	said     map[*stmt.Statement][]byte // what it said where names were exchanged in a Parse
+	prepared map[string]struct{}        // names that it has given by SQL's PREPARE
 
 	block    block
 	begin    *stmt.Statement // the deferred BEGIN

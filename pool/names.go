@@ -2,6 +2,7 @@ package pool
 
 import (
 	"bytes"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -57,6 +58,9 @@ func (c *Client) relayParse(body []byte, size int) bool {
 	}
 	st := c.pooler.statements.Intern(sent, c.meaningOf(text(tail)))
 	defer c.pooler.statements.Drop(st)
+	if &sent[0] != &tail[0] {
+		c.say(st, tail)
+	}
 	op := &nameChange{string(name), st}
 	if s.stmts.Has(st) && (s.pipe.Status() != wire.TxFailed || ends(st.Kind)) { // else the server refuses it, whatever its name
 		if s.pipe.SkipsToSync() {
@@ -85,6 +89,15 @@ func (c *Client) relayParse(body []byte, size int) bool {
 	c.out = wire.AppendParse(c.outgoing(), st.Name, sent)
 	c.in.r += size
 	return true
+}
+
+// say keeps what the client's Parse said where names were exchanged in it: its effect is on the client's names.
+func (c *Client) say(st *stmt.Statement, tail []byte) {
+	if c.said == nil {
+		c.said = map[*stmt.Statement][]byte{}
+	}
+	maps.DeleteFunc(c.said, func(st *stmt.Statement, _ []byte) bool { return !c.names.Holds(st) })
+	c.said[st] = bytes.Clone(tail)
 }
 
 // has tells whether the client has given name to a statement, by Parse or by SQL.
@@ -135,6 +148,9 @@ func (c *Client) bindNames(body []byte, size int) bool {
 	switch {
 	case st != nil:
 		c.bound, c.boundText, marks = st.Kind, st.Tail, st.Marks
+		if said, ok := c.said[st]; ok {
+			c.boundText = said
+		}
 	case len(name) == 0:
 		c.bound, c.boundText, marks = c.unnamed.kind, c.unnamed.tail, c.unnamed.marks
 	default:
@@ -446,7 +462,12 @@ func (c *Client) relayClose(body []byte, size int) bool {
 			return true
 		}
 	}
-	if s.pipe.Sent(wire.OpClose, wire.ForClient, nil) && body[0] == 'S' && len(name) == 0 {
+	sent := s.pipe.Sent(wire.OpClose, wire.ForClient, nil)
+	if _, bySQL := c.prepared[string(name)]; bySQL && sent && body[0] == 'S' {
+		delete(c.prepared, string(name))
+		c.marks |= lex.MarkEnds
+	}
+	if sent && body[0] == 'S' && len(name) == 0 {
 		c.unnamed.exists = false
 		s.unnamed = unnamed{}
 	}

@@ -43,8 +43,8 @@ func (e *effect) next(tag string) (of lex.Effect, ok bool) {
 // effectOf tells what a statement will have done: nil for nearly every statement.
 func (c *Client) effectOf(kind lex.Kind, sql []byte) any {
 	c.lastKind = kind
-	if kind == lex.Commit && !c.ledger.Empty() {
-		c.joinAhead(c.ledger.Channels())
+	if channels := c.ledger.Channels(); len(channels) > 0 && (kind == lex.Commit || kind == lex.Other && commits(sql)) {
+		c.joinAhead(channels)
 	}
 	switch kind {
 	case lex.SetLocal, lex.Set, lex.Reset, lex.Listen, lex.Unlisten, lex.Savepoint, lex.Release, lex.RollbackTo, lex.Prepare, lex.Deallocate:
@@ -84,12 +84,22 @@ func (c *Client) changesNames(e lex.Effect) bool {
 	return e.Unknown || slices.ContainsFunc(e.Settings, func(s lex.Setting) bool { return vars.Decides(s.Name) })
 }
 
+// commits tells whether a text holds a COMMIT, AND CHAIN for example.
+func commits(sql []byte) bool {
+	list, ok := lex.Effects(sql)
+	return !ok || slices.ContainsFunc(list, func(e lex.Effect) bool { return e.Kind == lex.Commit })
+}
+
 // boundEffect is effectOf for the statement bound last.
 func (c *Client) boundEffect() any {
 	c.lastKind = c.bound
 	switch c.bound {
 	case lex.SetLocal, lex.Set, lex.Reset, lex.Listen, lex.Unlisten, lex.Savepoint, lex.Release, lex.RollbackTo, lex.Prepare, lex.Deallocate, lex.Commit:
 		return c.effectOf(c.bound, text(c.boundText))
+	case lex.Other:
+		if len(c.ledger.Channels()) > 0 {
+			return c.effectOf(c.bound, text(c.boundText))
+		}
 	}
 	return nil
 }
@@ -124,7 +134,7 @@ func (c *Client) completed(s *Server, body []byte, of wire.Owed) {
 	case "RELEASE":
 		c.ledger.Release(known.Name)
 	case "COMMIT", "PREPARE TRANSACTION":
-		c.commit(s)
+		c.commit(s, false)
 	case "ROLLBACK":
 		c.rollback(known, ok, e)
 	case "PREPARE":
@@ -206,7 +216,7 @@ func (c *Client) ready(s *Server, of wire.Owed, status wire.TxStatus) {
 		if r.failed {
 			c.ledger.Clear()
 		} else {
-			c.commit(s)
+			c.commit(s, true)
 		}
 		c.adopted, c.path = false, ""
 	}
@@ -215,9 +225,9 @@ func (c *Client) ready(s *Server, of wire.Owed, status wire.TxStatus) {
 }
 
 // commit makes what was done in the transaction the client's.
-func (c *Client) commit(s *Server) {
+func (c *Client) commit(s *Server, told bool) {
 	if settings := c.ledger.Settings(); len(settings) > 0 {
-		c.apply(s, settings)
+		c.apply(s, settings, told)
 	}
 	if c.mode != modeSession {
 		c.channels = append(c.channels, c.ledger.Channels()...)

@@ -40,8 +40,8 @@ func (c *Client) adds(one lex.Setting) bool {
 	return set || !c.ledger.Empty()
 }
 
-// apply makes settings that the server has carried out the client's.
-func (c *Client) apply(s *Server, settings []lex.Setting) {
+// apply makes settings that the server has carried out the client's. told says that it has reported them: it does so ahead of ReadyForQuery.
+func (c *Client) apply(s *Server, settings []lex.Setting, told bool) {
 	empty := c.pool.space.Empty()
 	c.vars = with(c.vars, settings, c.base, empty)
 	if c.adopted {
@@ -49,7 +49,9 @@ func (c *Client) apply(s *Server, settings []lex.Setting) {
 	} else {
 		s.vars = with(s.vars, settings, empty, empty) // which knows nothing of the client's startup packet
 	}
-	s.vars.Learn(s.reported)
+	if told {
+		s.vars.Learn(s.reported)
+	}
 	s.changed = false
 }
 
