@@ -35,7 +35,6 @@ var (
 	past       = time.Unix(1, 0) // a deadline that has passed; never changed
 	noDeadline time.Time
 	errPrelude = errors.New("server refused the client's session parameters")
-	errRetry   = errors.New("server could not be brought back to where the request began")
 )
 
 func errShutdown() *wire.Error {

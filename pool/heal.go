@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"time"
+
 	"poolerd/pool/stmt"
 	"poolerd/wire"
 )
@@ -40,11 +42,6 @@ func (c *Client) refusedStale(s *Server, of wire.Owed, code wire.Code) bool {
 func (c *Client) retry(s *Server) {
 	a := c.attempt
 	s.replies.last().free()
-	if s.pipe.Status() != wire.TxIdle && s.run("ROLLBACK", queryLimit) != nil {
-		s.replies.err = errRetry
-		c.afterExchange(s)
-		return
-	}
 	c.attempt = attempt{again: true}
 	s.replies.failed, c.opened = false, false
 	c.reply = c.reply[:0]
@@ -52,9 +49,16 @@ func (c *Client) retry(s *Server) {
 	if a.begin != nil {
 		c.block, c.begin = blockDeferred, a.begin
 	}
-	if s.plans != c.pool.plans.Load() && s.current(queryLimit) != nil {
-		s.replies.err = errRetry
-		c.afterExchange(s)
+	if s.pipe.Status() != wire.TxIdle && s.run("ROLLBACK", queryLimit) != nil || s.current(queryLimit) != nil {
+		c.pool.finish(c, s, time.Now())
+		keeps := c.keeps()
+		c.detach().discard(reasonServerGone)
+		lost := wire.Errorf(wire.CodeConnectionFailure, "server connection was lost")
+		if keeps {
+			c.leaveWith(reasonServerLost, lost)
+			return
+		}
+		c.fail(lost)
 		return
 	}
 	if c.block == blockDeferred {

@@ -51,8 +51,11 @@ func (c *Client) inspect(s *Server) error {
 
 func (c *Client) readLeftovers(s *Server) error {
 	rows, err := s.ask(leftovers, queryLimit)
+	if errors.As(err, &errRefused{}) { // a cancel request that came late has hit it
+		rows, err = s.ask(leftovers, queryLimit)
+	}
 	if err != nil {
-		if errors.As(err, &errRefused{}) { // a statement_timeout of the client's, or a cancel request that comes late
+		if errors.As(err, &errRefused{}) { // a statement_timeout of the client's
 			c.keepServer(pinUnknown)
 			return nil
 		}
