@@ -33,6 +33,7 @@
 //	heal      a request that is sent a second time                                undo      what was assumed and has not happened
 //	lost      a server that goes while a client has it                            settle    cleaning up behind a client
 //	refuse    a client whose transaction was lost                                 attend    a server that speaks while its client waits
+//	sqlnames  the names of statements in SQL                                      meaning  what a text means where it is parsed
 //	idle      a server that speaks while nobody has it                            watched  asking a database for what package watch looks for
 //	replication, replication_relay: a server of a client's own                    peers     cancel requests that belong to another process
 //	pool      Pool: free servers, limits, opening                                 queue     who waits

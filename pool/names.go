@@ -1,11 +1,6 @@
 package pool
 
 import (
-	"bytes"
-	"maps"
-	"strconv"
-	"strings"
-
 	"poolerd/pool/stmt"
 	"poolerd/wire"
 	"poolerd/wire/lex"
@@ -89,24 +84,6 @@ func (c *Client) relayParse(body []byte, size int) bool {
 	c.out = wire.AppendParse(c.outgoing(), st.Name, sent)
 	c.in.r += size
 	return true
-}
-
-// say keeps what the client's Parse said where names were exchanged in it: its effect is on the client's names.
-func (c *Client) say(st *stmt.Statement, tail []byte) {
-	if c.said == nil {
-		c.said = map[*stmt.Statement][]byte{}
-	}
-	maps.DeleteFunc(c.said, func(st *stmt.Statement, _ []byte) bool { return !c.names.Holds(st) })
-	c.said[st] = bytes.Clone(tail)
-}
-
-// has tells whether the client has given name to a statement, by Parse or by SQL.
-func (c *Client) has(name []byte) bool {
-	if _, ok := c.names.Get(name); ok {
-		return true
-	}
-	_, ok := c.prepared[string(name)]
-	return ok
 }
 
 // provoke makes the server fail at this place, so that it rolls back and skips as it must, and the client is told err: the server is asked to bind
@@ -235,106 +212,6 @@ func (c *Client) needs(name []byte) (st *stmt.Statement, wrong *wire.Error) {
 	}
 	c.prepare(st, n.Shape)
 	return st, nil
-}
-
-// exchangeNames writes the server's names into SQL's EXECUTE and DEALLOCATE of statements to which the client has given their names by Parse, and makes sure that the server has
-// them. ok is false when there is nothing to write.
-func (c *Client) exchangeNames(sql []byte) (other string, ok bool) {
-	if c.names.Len() == 0 {
-		return "", false
-	}
-	tokens, _ := lex.Tokens(nil, sql)
-	var b strings.Builder
-	done := 0
-	for i := 0; i+1 < len(tokens); i++ {
-		word := string(sql[tokens[i].From:tokens[i].To])
-		if tokens[i].Kind != lex.Word || !strings.EqualFold(word, "execute") && !strings.EqualFold(word, "deallocate") {
-			continue
-		}
-		name := tokens[i+1]
-		if strings.EqualFold(string(sql[name.From:name.To]), "prepare") && i+2 < len(tokens) && tokens[i+2].Kind != lex.Symbol && len(word) > len("execute") {
-			name = tokens[i+2] // DEALLOCATE PREPARE name
-		}
-		folded := fold(sql[name.From:name.To], name.Kind)
-		if _, known := c.names.Get(folded); !known {
-			continue
-		}
-		st, _ := c.needs(folded)
-		b.Write(sql[done:name.From])
-		b.WriteString(st.Name)
-		done = name.To
-	}
-	if done == 0 {
-		return "", false
-	}
-	b.Write(sql[done:])
-	return b.String(), true
-}
-
-// retail puts another text before the parameter types of a Parse.
-func retail(tail []byte, sql string) []byte { return append([]byte(sql), tail[len(text(tail)):]...) }
-
-// fold gives the name that a token is.
-func fold(token []byte, kind lex.TokenKind) []byte {
-	if kind == lex.Quoted && len(token) > 1 {
-		return bytes.ReplaceAll(token[1:len(token)-1], []byte(`""`), []byte(`"`))
-	}
-	return bytes.ToLower(token)
-}
-
-// taken is PostgreSQL's error about SQL's PREPARE of a name that the client has given to a statement by Parse; nil when it is free.
-func (c *Client) taken(sql []byte) *wire.Error {
-	list, _ := lex.Effects(sql)
-	for _, e := range list {
-		if _, known := c.names.Get([]byte(e.Name)); known && e.Kind == lex.Prepare {
-			return wire.Errorf(wire.CodeDuplicatePreparedStatement, `prepared statement "%s" already exists`, e.Name)
-		}
-	}
-	return nil
-}
-
-// translate makes name stand for the same text where its names mean something else: the search_path or the role has changed since it was prepared, and PostgreSQL
-// would look its names up again.
-func (c *Client) translate(name []byte, st *stmt.Statement, meaning string) *stmt.Statement {
-	other := c.pooler.statements.Intern(st.Tail, meaning)
-	c.names.Replace(string(name), other)
-	return other
-}
-
-// meaning is what the names in a text depend on where it is sent now.
-func (c *Client) meaning() string {
-	m := c.vars.Meaning()
-	switch {
-	case c.inDoubt: // nobody else's statement, nor used again
-		c.doubts++
-		return "?" + strconv.FormatUint(c.id, 36) + "." + strconv.FormatUint(c.doubts, 36)
-	case c.within != nil:
-		m = c.within.Meaning()
-	}
-	if c.path == "" || m == "" {
-		return m + c.path
-	}
-	return m + "\x00" + c.path
-}
-
-// meaningOf is meaning, and for a text that depends on what the session has (FETCH of a cursor, EXECUTE) a meaning of the client's own: PostgreSQL finds its columns when it is parsed.
-func (c *Client) meaningOf(sql []byte) string {
-	if !lex.Sessional(sql) {
-		return c.meaning()
-	}
-	c.doubts++
-	return "!" + strconv.FormatUint(c.id, 36) + "." + strconv.FormatUint(c.doubts, 36)
-}
-
-func private(meaning string) bool { return meaning != "" && meaning[0] == '!' }
-
-// setPath is told of a text that sets the search_path or the role by a function for the transaction. What it sets them to stands in the text, or in parameters: then the statements of
-// such transactions are kept apart from others, as if they shared a connection among themselves.
-func (c *Client) setPath(sql []byte) {
-	c.path = "~"
-	if bytes.IndexByte(sql, '$') < 0 {
-		c.path += string(sql)
-	}
 }
 
 // prepare sends a Parse ahead, whose answer the client does not see unless it is an error. believed is what the client was told of the statement's shape.
