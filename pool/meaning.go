@@ -2,9 +2,10 @@ package pool
 
 import (
 	"bytes"
+	"strconv"
+
 	"poolerd/pool/stmt"
 	"poolerd/wire/lex"
-	"strconv"
 )
 
 // What a text means where it is parsed: the same text is another statement under another search_path or role.

@@ -3,10 +3,11 @@ package pool
 import (
 	"bytes"
 	"maps"
+	"strings"
+
 	"poolerd/pool/stmt"
 	"poolerd/wire"
 	"poolerd/wire/lex"
-	"strings"
 )
 
 // The names of prepared statements in SQL: PREPARE, EXECUTE and DEALLOCATE know those that a client has given by Parse.
