@@ -27,7 +27,7 @@ func onlyAll(t *testing.T) {
 // TestNodePostgres runs testdata/node/smoke.js on a pool of 3.
 func TestNodePostgres(t *testing.T) {
 	onlyAll(t)
-	modules, err := installNode()
+	modules, err := installNode("e2e-node", filepath.Join("testdata", "node", "package.json"))
 	if err != nil {
 		unavailable(t, err)
 	}
@@ -53,17 +53,17 @@ func TestJDBC(t *testing.T) {
 	}
 }
 
-// installNode puts the packages of testdata/node/package.json into the user's
-// cache and returns their folder.
-func installNode() (modules string, err error) {
+// installNode puts the packages of a package.json into a folder of the user's
+// cache and returns where they are.
+func installNode(folder, manifest string) (modules string, err error) {
 	if err := have("node", "npm"); err != nil {
 		return "", err
 	}
-	want, err := os.ReadFile(filepath.Join("testdata", "node", "package.json"))
+	want, err := os.ReadFile(manifest)
 	if err != nil {
 		return "", err
 	}
-	dir, err := cacheFolder("e2e-node")
+	dir, err := cacheFolder(folder)
 	if err != nil {
 		return "", err
 	}

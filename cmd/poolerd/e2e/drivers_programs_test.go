@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -43,38 +41,11 @@ func pythonDriver(name string, all bool, find func() (string, error), program st
 // pythonOfDrivers is the interpreter of a virtual environment that has what
 // testdata/drivers/requirements.txt names.
 var pythonOfDrivers = sync.OnceValues(func() (string, error) {
-	if _, err := python(); err != nil { // Python itself, by apt where it is missing
-		return "", err
-	}
-	dir, err := cacheFolder("e2e-drivers-venv")
-	if err != nil {
-		return "", err
-	}
-	unlock, err := lock(dir + ".lock")
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	path := filepath.Join(dir, "bin", "python")
-	pip := []string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", driverFile("requirements.txt")}
-	if shell(path, append(pip, "--no-index")...) == nil {
-		return path, nil
-	}
-	system, err := exec.LookPath("python3")
-	if err != nil {
-		return "", fmt.Errorf("%w: psycopg2, asyncpg: %w", errTool, err)
-	}
-	if err := shell(system, "-m", "venv", "--clear", dir); err != nil {
-		return "", fmt.Errorf("%w: psycopg2, asyncpg: %w", errTool, err)
-	}
-	if err := shell(path, pip...); err != nil {
-		return "", fmt.Errorf("%w: psycopg2, asyncpg: %w", errTool, err)
-	}
-	return path, nil
+	return environment("e2e-drivers-venv", driverFile("requirements.txt"))
 })
 
 func nodeDriver() driver {
-	find := sync.OnceValues(installNodeOfDrivers)
+	find := sync.OnceValues(func() (string, error) { return installNode("e2e-drivers-node", driverFile("package.json")) })
 	return driver{
 		name: "node-postgres",
 		all:  true,
@@ -87,43 +58,6 @@ func nodeDriver() driver {
 			return []string{"env", "NODE_PATH=" + modules, "node", driverFile("node_client.js")}, err
 		}),
 	}
-}
-
-// installNodeOfDrivers puts the packages of testdata/drivers/package.json into
-// the user's cache and returns their folder.
-func installNodeOfDrivers() (modules string, err error) {
-	if err := have("node", "npm"); err != nil {
-		return "", err
-	}
-	want, err := os.ReadFile(driverFile("package.json"))
-	if err != nil {
-		return "", err
-	}
-	dir, err := cacheFolder("e2e-drivers-node")
-	if err != nil {
-		return "", err
-	}
-	unlock, err := lock(dir + ".lock")
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	modules = filepath.Join(dir, "node_modules")
-	// npm writes this one when it has finished.
-	_, errDone := os.Stat(filepath.Join(modules, ".package-lock.json"))
-	if got, err := os.ReadFile(filepath.Join(dir, "package.json")); err == nil && string(got) == string(want) && errDone == nil {
-		return modules, nil
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "package.json"), want, 0o644); err != nil {
-		return "", err
-	}
-	if err := shell("npm", "install", "--prefix", dir, "--no-audit", "--no-fund"); err != nil {
-		return "", fmt.Errorf("%w: node-postgres: %w", errTool, err)
-	}
-	return modules, nil
 }
 
 // javaDriver is pgjdbc with one prepareThreshold.
