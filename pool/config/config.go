@@ -2,7 +2,10 @@ package config
 
 import (
 	"fmt"
+	"os"
 	"time"
+
+	"poolerd/wire/secure"
 )
 
 // Mode says when a server is given back to its pool.
@@ -32,19 +35,24 @@ func (p PinPolicy) String() string { return [...]string{"pin", "error", "off"}[p
 type AuthType uint8
 
 const (
-	AuthSCRAM AuthType = iota // SCRAM-SHA-256 with plain and SCRAM secrets; the default
-	AuthMD5                   // MD5 with plain and MD5 secrets, SCRAM-SHA-256 for users that have a SCRAM secret
-	AuthPlain                 // the password as it is, over the wire
-	AuthTrust                 // nothing is asked
-	AuthAny                   // nothing is asked and the client's user name is not used: every database names its user, everyone is an administrator
+	AuthSCRAM  AuthType = iota // SCRAM-SHA-256 with plain and SCRAM secrets; the default
+	AuthMD5                    // MD5 with plain and MD5 secrets, SCRAM-SHA-256 for users that have a SCRAM secret
+	AuthPlain                  // the password as it is, over the wire
+	AuthTrust                  // nothing is asked
+	AuthAny                    // nothing is asked and the client's user name is not used: every database names its user, everyone is an administrator
+	AuthCert                   // the client's certificate names it, and TLS with verify-full is needed
+	AuthHBA                    // auth_hba_file decides for each connection
+	AuthLDAP                   // an LDAP server judges the password, by auth_ldap_options
+	AuthPeer                   // the operating system names the user at the other end of a Unix socket: in hba rules only
+	AuthReject                 // refused: in hba rules only
 )
 
 func (a AuthType) String() string {
-	return [...]string{"scram-sha-256", "md5", "plain", "trust", "any"}[a]
+	return [...]string{"scram-sha-256", "md5", "plain", "trust", "any", "cert", "hba", "ldap", "peer", "reject"}[a]
 }
 
 // NeedsSecret tells whether a client must send a proof of its password.
-func (a AuthType) NeedsSecret() bool { return a <= AuthPlain }
+func (a AuthType) NeedsSecret() bool { return a <= AuthPlain || a == AuthHBA }
 
 // Log formats, as in the key log_format.
 const (
@@ -67,6 +75,14 @@ type Config struct {
 	ListenPort int      // for those that name no port
 	PidFile    string
 
+	UnixSocketDir   string      // of the Unix socket; "@..." makes an abstract one; empty: none
+	UnixSocketMode  os.FileMode // permission bits
+	UnixSocketGroup string      // name or number; empty: the process's
+	SoReusePort     bool        // several processes listen on one port
+	ListenBacklog   int         // connections that wait to be accepted
+	TCPDeferAccept  time.Duration
+	User            string // to become after the start as root
+
 	// Pools.
 	PoolMode           Mode
 	MaxClientConn      int
@@ -78,12 +94,24 @@ type Config struct {
 	MaxUserConnections int           // 0: no limit
 	ServerRoundRobin   bool
 
+	MaxDBClientConnections   int // 0: no limit
+	MaxUserClientConnections int // 0: no limit
+	ServerFastClose          bool
+	ServerCheckQuery         string        // "<empty>" asks whether the server lives without a statement, "" does not ask
+	ServerCheckDelay         time.Duration // rest after which a server is checked before its next use
+	AutodbIdleTimeout        time.Duration // of databases of the fallback entry
+	PoolIdleTimeout          time.Duration // of pools that nobody uses; 0: never
+	SuspendTimeout           time.Duration // for SUSPEND
+	QueryWaitNotify          time.Duration // wait after which a queued client is told so; 0: never
+
 	// Sessions.
 	MaxPreparedStatements   int // a server; 0: statements are not managed
 	IgnoreStartupParameters []string
 	ApplicationNameAddHost  bool
 	ServerResetQuery        string
 	ServerResetQueryAlways  bool
+	DisablePqexec           bool  // the simple query protocol is refused
+	MaxPacketSize           int64 // bytes of one message
 
 	// Clients' logins.
 	AuthType        AuthType
@@ -91,6 +119,20 @@ type Config struct {
 	SCRAMIterations int // of secrets derived from plain passwords
 	AdminUsers      []string
 	StatsUsers      []string
+	AuthHBAFile     string // rules of auth_type = hba
+	AuthIdentFile   string // user name maps of cert and peer
+	AuthLDAPOptions string // of auth_type = ldap, written as in an hba rule
+	AuthQuery       string // finds the secret of a user who is not in auth_file
+	AuthUser        string // runs AuthQuery; empty: it is not run
+	AuthDBName      string // where AuthQuery is run; empty: in the client's database
+
+	// TLS.
+	ClientTLS secure.Settings
+	ServerTLS secure.Settings
+
+	// Names.
+	DNSMaxTTL      time.Duration // for which an address is believed
+	DNSNXDomainTTL time.Duration // for which a name without an address is believed to have none
 
 	// Timeouts; 0 turns one off, but see ServerLifetime.
 	ServerLifetime         time.Duration // 0: a server serves once and is closed
@@ -112,7 +154,14 @@ type Config struct {
 	TCPKeepIntvl   time.Duration
 	TCPUserTimeout time.Duration
 
+	TCPSocketBuffer int // bytes of the kernel's buffers
+
 	// Logs and statistics.
+	LogFile           string // the log is appended to it, too unless Quiet; empty: none
+	Quiet             bool   // nothing on standard error: the flag --quiet
+	Syslog            bool
+	SyslogIdent       string
+	SyslogFacility    string
 	LogConnections    bool
 	LogDisconnections bool
 	LogPoolerErrors   bool

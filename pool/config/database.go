@@ -8,7 +8,7 @@ import (
 // Database is where the clients of one database name are served. A nil pointer is a setting that is not made here and comes from the user's or the global one.
 type Database struct {
 	Name     string // the client's name for it; "*" for the fallback entry
-	Host     string // a name, an address, or a directory of a Unix socket; empty: localhost
+	Host     string // a name, an address, a directory of a Unix socket or "@..." for an abstract one; several, comma-separated; empty: localhost
 	Port     int    // 5432 when not set
 	DBName   string // on the server; empty in the fallback entry, where it is the client's
 	User     string // every server connection logs in as this user; empty: as the client's
@@ -22,20 +22,30 @@ type Database struct {
 	MaxPinnedServers *int
 	MaxDBConnections *int
 	ServerLifetime   *time.Duration
-	ConnectQuery     string            // run on each new server connection; its errors are logged only
-	Params           map[string]string // startup parameters of server connections: client_encoding, datestyle, timezone, application_name
+
+	MaxDBClientConnections *int
+	LoadBalance            bool // several hosts are taken in turn (load_balance_hosts = round-robin), else the first that answers
+	AuthUser               *string
+	AuthQuery              *string
+	AuthDBName             *string
+
+	ConnectQuery string            // run on each new server connection; its errors are logged only
+	Params       map[string]string // startup parameters of server connections: client_encoding, datestyle, timezone, application_name
 
 	Origin Origin
 }
 
 // UserSettings are the settings of one user. A nil pointer is not set.
 type UserSettings struct {
-	Name                   string
-	PoolSize               *int
-	ReservePoolSize        *int
-	PoolMode               *Mode
-	PinPolicy              *PinPolicy
-	MaxUserConnections     *int
+	Name               string
+	PoolSize           *int
+	ReservePoolSize    *int
+	PoolMode           *Mode
+	PinPolicy          *PinPolicy
+	MaxUserConnections *int
+
+	MaxUserClientConnections *int
+
 	QueryTimeout           *time.Duration
 	IdleTransactionTimeout *time.Duration
 	TransactionTimeout     *time.Duration
@@ -69,17 +79,24 @@ func (c *Config) Database(name string) (db Database, ok bool) {
 
 // Pool is the effective settings of one client's pool.
 type Pool struct {
-	Database               Database
-	User                   string // of the server connections: the database's, else the client's
-	Size                   int
-	MinSize                int // at most Size
-	ReserveSize            int
-	ReserveTimeout         time.Duration
-	Mode                   Mode
-	PinPolicy              PinPolicy
-	MaxPinned              int // servers that clients may keep for the state of their sessions, 1 at least
-	MaxDBConnections       int
-	MaxUserConnections     int
+	Database           Database
+	User               string // of the server connections: the database's, else the client's
+	Size               int
+	MinSize            int // at most Size
+	ReserveSize        int
+	ReserveTimeout     time.Duration
+	Mode               Mode
+	PinPolicy          PinPolicy
+	MaxPinned          int // servers that clients may keep for the state of their sessions, 1 at least
+	MaxDBConnections   int
+	MaxUserConnections int
+
+	MaxDBClientConnections   int    // clients of the database over all users; 0: no limit
+	MaxUserClientConnections int    // of the client's user over all databases; 0: no limit
+	AuthUser                 string // runs AuthQuery for users who are not in auth_file; empty: it is not run
+	AuthQuery                string
+	AuthDBName               string // where; empty: in the client's database
+
 	ServerLifetime         time.Duration
 	QueryTimeout           time.Duration
 	IdleTransactionTimeout time.Duration
@@ -100,22 +117,27 @@ func (c *Config) Pool(database, user string) (p Pool, ok bool) {
 	}
 	login, owner := c.Users[user], c.Users[server]
 	p = Pool{
-		Database:               db,
-		User:                   server,
-		Size:                   first(c.DefaultPoolSize, owner.PoolSize, db.PoolSize),
-		MinSize:                first(c.MinPoolSize, db.MinPoolSize),
-		ReserveSize:            first(c.ReservePoolSize, owner.ReservePoolSize, db.ReservePoolSize),
-		ReserveTimeout:         c.ReservePoolTimeout,
-		Mode:                   first(c.PoolMode, owner.PoolMode, db.PoolMode),
-		PinPolicy:              first(c.PinPolicy, owner.PinPolicy, db.PinPolicy),
-		MaxPinned:              first(c.MaxPinnedServers, db.MaxPinnedServers),
-		MaxDBConnections:       first(c.MaxDBConnections, db.MaxDBConnections),
-		MaxUserConnections:     first(c.MaxUserConnections, owner.MaxUserConnections),
-		ServerLifetime:         first(c.ServerLifetime, db.ServerLifetime),
-		QueryTimeout:           first(c.QueryTimeout, login.QueryTimeout),
-		IdleTransactionTimeout: first(c.IdleTransactionTimeout, login.IdleTransactionTimeout),
-		TransactionTimeout:     first(c.TransactionTimeout, login.TransactionTimeout),
-		ClientIdleTimeout:      first(c.ClientIdleTimeout, login.ClientIdleTimeout),
+		Database:                 db,
+		User:                     server,
+		Size:                     first(c.DefaultPoolSize, owner.PoolSize, db.PoolSize),
+		MinSize:                  first(c.MinPoolSize, db.MinPoolSize),
+		ReserveSize:              first(c.ReservePoolSize, owner.ReservePoolSize, db.ReservePoolSize),
+		ReserveTimeout:           c.ReservePoolTimeout,
+		Mode:                     first(c.PoolMode, owner.PoolMode, db.PoolMode),
+		PinPolicy:                first(c.PinPolicy, owner.PinPolicy, db.PinPolicy),
+		MaxPinned:                first(c.MaxPinnedServers, db.MaxPinnedServers),
+		MaxDBConnections:         first(c.MaxDBConnections, db.MaxDBConnections),
+		MaxUserConnections:       first(c.MaxUserConnections, owner.MaxUserConnections),
+		MaxDBClientConnections:   first(c.MaxDBClientConnections, db.MaxDBClientConnections),
+		MaxUserClientConnections: first(c.MaxUserClientConnections, login.MaxUserClientConnections),
+		AuthUser:                 first(c.AuthUser, db.AuthUser),
+		AuthQuery:                first(c.AuthQuery, db.AuthQuery),
+		AuthDBName:               first(c.AuthDBName, db.AuthDBName),
+		ServerLifetime:           first(c.ServerLifetime, db.ServerLifetime),
+		QueryTimeout:             first(c.QueryTimeout, login.QueryTimeout),
+		IdleTransactionTimeout:   first(c.IdleTransactionTimeout, login.IdleTransactionTimeout),
+		TransactionTimeout:       first(c.TransactionTimeout, login.TransactionTimeout),
+		ClientIdleTimeout:        first(c.ClientIdleTimeout, login.ClientIdleTimeout),
 	}
 	p.MinSize = min(p.MinSize, p.Size)
 	if p.MaxPinned == 0 {
@@ -132,6 +154,9 @@ func first[T any](otherwise T, settings ...*T) T {
 	}
 	return otherwise
 }
+
+// Hosts gives the addresses of Host.
+func (d Database) Hosts() []string { return parseList(d.Host) }
 
 // IsAdmin tells whether user may run every command of the console.
 func (c *Config) IsAdmin(user string) bool {
