@@ -35,8 +35,8 @@ func (p PinPolicy) String() string { return [...]string{"pin", "error", "off"}[p
 type AuthType uint8
 
 const (
-	AuthSCRAM  AuthType = iota // SCRAM-SHA-256 with plain and SCRAM secrets; the default
-	AuthMD5                    // MD5 with plain and MD5 secrets, SCRAM-SHA-256 for users that have a SCRAM secret
+	AuthSCRAM  AuthType = iota // SCRAM-SHA-256 with plain and SCRAM secrets
+	AuthMD5                    // MD5 with plain and MD5 secrets, SCRAM-SHA-256 for users that have a SCRAM secret; the default
 	AuthPlain                  // the password as it is, over the wire
 	AuthTrust                  // nothing is asked
 	AuthAny                    // nothing is asked and the client's user name is not used: every database names its user, everyone is an administrator

@@ -11,7 +11,6 @@ type Support uint8
 const (
 	Honoured Support = iota
 	Harmless         // accepted without effect; a Warning when it is set to anything but its default
-	Refused          // an error, but for the values in Accept, with which nothing is asked for
 )
 
 // Key is one key of [pgbouncer] or [poolerd].
@@ -23,15 +22,14 @@ type Key struct {
 	Doc        string // one line
 	Reloadable bool   // a reload changes it; else it needs a restart
 	Support    Support
-	Accept     []string // of a refused key: the values that ask for nothing
-	Reason     string   // of a harmless or refused key: why
+	Reason     string // of a harmless key: why it has no effect
 
 	set func(*Config, string) *Error // the error has only Reason and Hint
 	get func(*Config) string
 }
 
 // Keys gives every key that is known, honoured ones first, in the order of the reference.
-func Keys() []Key { return slices.Concat(honouredKeys(), ignoredKeys(), refusedKeys()) }
+func Keys() []Key { return slices.Concat(honouredKeys(), ignoredKeys()) }
 
 // problem makes a setter's complaint an Error about k.
 func (k Key) problem(from Origin, value string, e *Error) *Error {
@@ -39,28 +37,12 @@ func (k Key) problem(from Origin, value string, e *Error) *Error {
 	return e
 }
 
-// check judges the value of a key that has no effect: an error, a warning, or neither.
-func (k Key) check(from Origin, value string) (*Error, *Warning) {
-	if value == k.Default || slices.Contains(k.Accept, value) {
-		return nil, nil
+// check judges the value of a key that has no effect: a warning, or none.
+func (k Key) check(from Origin, value string) *Warning {
+	if value == k.Default {
+		return nil
 	}
-	p := Error{Origin: from, Key: k.Name, Value: value}
-	if k.Support == Harmless {
-		p.Reason = "has no effect: " + k.Reason
-		w := Warning(p)
-		return nil, &w
-	}
-	p.Reason, p.Hint = "is not supported: "+k.Reason, "remove it"
-	if len(k.Accept) > 0 {
-		shown := slices.Clone(k.Accept)
-		for i, a := range shown {
-			if a == "" {
-				shown[i] = "nothing"
-			}
-		}
-		p.Hint += ", or set it to " + strings.Join(shown, " or ")
-	}
-	return &p, nil
+	return &Warning{Origin: from, Key: k.Name, Value: value, Reason: "has no effect: " + k.Reason}
 }
 
 func findKey(name string) (Key, bool) {

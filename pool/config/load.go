@@ -79,11 +79,7 @@ func (l *loader) setting(it item) {
 		}
 		l.config.origins[it.key] = it.Origin
 	default:
-		p, w := k.check(it.Origin, it.value)
-		if p != nil {
-			l.problems = append(l.problems, p)
-		}
-		if w != nil {
+		if w := k.check(it.Origin, it.value); w != nil {
 			l.warnings = append(l.warnings, *w)
 		}
 	}
