@@ -1,9 +1,6 @@
 package config
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Support says what poolerd does with a key.
 type Support uint8
@@ -24,8 +21,9 @@ type Key struct {
 	Support    Support
 	Reason     string // of a harmless key: why it has no effect
 
-	set func(*Config, string) *Error // the error has only Reason and Hint
-	get func(*Config) string
+	set  func(*Config, string) *Error // the error has only Reason and Hint
+	get  func(*Config) string         // as it may be shown
+	full func(*Config) string         // with the secrets that get masks; nil: there are none
 }
 
 // Keys gives every key that is known, honoured ones first, in the order of the reference.
@@ -33,7 +31,7 @@ func Keys() []Key { return slices.Concat(honouredKeys(), ignoredKeys()) }
 
 // problem makes a setter's complaint an Error about k.
 func (k Key) problem(from Origin, value string, e *Error) *Error {
-	e.Origin, e.Key, e.Value = from, k.Name, value
+	e.Origin, e.Key, e.Value = from, k.Name, shownValue(k.Name, value)
 	return e
 }
 
@@ -43,6 +41,14 @@ func (k Key) check(from Origin, value string) *Warning {
 		return nil
 	}
 	return &Warning{Origin: from, Key: k.Name, Value: value, Reason: "has no effect: " + k.Reason}
+}
+
+// differs tells whether two Configs have another value of an honoured key.
+func (k Key) differs(a, b *Config) bool {
+	if k.full != nil {
+		return k.full(a) != k.full(b)
+	}
+	return k.get(a) != k.get(b)
 }
 
 func findKey(name string) (Key, bool) {
@@ -60,21 +66,4 @@ func honouredNames() []string {
 		names = append(names, k.Name)
 	}
 	return names
-}
-
-// Entry is a row of SHOW CONFIG.
-type Entry struct {
-	Key, Value, Default string
-	Changeable          bool // by a reload
-}
-
-// Entries gives every honoured key with its value, by name. No key of [pgbouncer] or [poolerd] holds a secret; those are in [databases] and the user list,
-// which are not here.
-func (c *Config) Entries() []Entry {
-	var all []Entry
-	for _, k := range honouredKeys() {
-		all = append(all, Entry{k.Name, k.get(c), k.Default, k.Reloadable})
-	}
-	slices.SortFunc(all, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
-	return all
 }

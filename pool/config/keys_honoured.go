@@ -103,7 +103,7 @@ func loginKeys() []Key {
 		textKey(key("auth_file", "", "file with the users' passwords or secrets (userlist.txt)"), func(c *Config) *string { return &c.AuthFile }),
 		textKey(key("auth_hba_file", "", "file of the access rules of auth_type = hba, in the format of pg_hba.conf"), func(c *Config) *string { return &c.AuthHBAFile }),
 		textKey(key("auth_ident_file", "", "file of the user name maps of cert and peer, in the format of pg_ident.conf"), func(c *Config) *string { return &c.AuthIdentFile }),
-		textKey(key("auth_ldap_options", "", "LDAP server of auth_type = ldap, written as in an access rule, as ldapserver=ldap.example.com ldapbasedn=\"dc=example,dc=com\""), func(c *Config) *string { return &c.AuthLDAPOptions }),
+		maskedKey(key("auth_ldap_options", "", "LDAP server of auth_type = ldap, written as in an access rule, as ldapserver=ldap.example.com ldapbasedn=\"dc=example,dc=com\""), func(c *Config) *string { return &c.AuthLDAPOptions }),
 		textKey(key("auth_user", "", "user that runs auth_query for the users who are not in auth_file; empty: nobody does"), func(c *Config) *string { return &c.AuthUser }),
 		textKey(key("auth_query", defaultAuthQuery, "query that finds the name and the secret of the user $1"), func(c *Config) *string { return &c.AuthQuery }),
 		textKey(key("auth_dbname", "", "database in which auth_query is run; empty: in the one that the client asks for"), func(c *Config) *string { return &c.AuthDBName }),

@@ -178,6 +178,14 @@ func textKey(k Key, field func(*Config) *string) Key {
 	return k
 }
 
+// maskedKey is a text that may hold a password.
+func maskedKey(k Key, field func(*Config) *string) Key {
+	k = textKey(k, field)
+	k.full = k.get
+	k.get = func(c *Config) string { return maskPasswords(*field(c)) }
+	return k
+}
+
 func listKey(k Key, field func(*Config) *[]string) Key {
 	k.set = func(c *Config, s string) *Error { *field(c) = parseList(s); return nil }
 	k.get = func(c *Config) string { return strings.Join(*field(c), ",") }
