@@ -10,7 +10,7 @@ import (
 // address is whom a rule is for.
 type address struct {
 	kind addressKind
-	ip   []byte // 4 or 16 bytes; none of its bits is outside the mask
+	ip   []byte // 4 or 16 bytes. With bits outside the mask it fits nobody
 	mask []byte
 }
 
@@ -100,12 +100,17 @@ func parseAddress(fields []field) (a address, rest []field, problem string) {
 	} else if a.mask, rest, problem = parseMask(rest, ip); problem != "" {
 		return a, nil, problem
 	}
+	return a, rest, ""
+}
+
+// empty tells whether nobody can have an address of the range, since it has bits outside its mask.
+func (a address) empty() bool {
 	for i := range a.ip {
 		if a.ip[i]&^a.mask[i] != 0 {
-			return a, nil, `address "` + t.text + `" has bits outside its mask: PostgreSQL ignores them, and PgBouncer never matches; set them to zero`
+			return true
 		}
 	}
-	return a, rest, ""
+	return false
 }
 
 // parseMask reads the field after an address without a slash.

@@ -53,7 +53,7 @@ func (s *source) mapping(l line) (mapName string, m mapping) {
 	}
 	system, user := l.fields[1][0], l.fields[2][0]
 	m.system = system.text
-	if expression, ok := strings.CutPrefix(system.text, "/"); ok && !system.quoted {
+	if expression, ok := strings.CutPrefix(system.text, "/"); ok {
 		pattern, err := compile(expression)
 		if err != nil {
 			s.complain(l, `invalid regular expression "%s": %s`, expression, err)

@@ -74,17 +74,17 @@ func (s *source) nameFile(l line, path string, databases bool) (list []name) {
 
 func (s *source) name(l line, t token, databases bool) (n name, ok bool) {
 	switch {
-	case t.quoted:
-		return name{text: t.text}, true
-	case t.text == "all":
-		return name{kind: nameAll}, true
-	case strings.HasPrefix(t.text, "/"):
+	case strings.HasPrefix(t.text, "/"): // in quotes as well, which it needs when it has a comma
 		pattern, err := compile(t.text[1:])
 		if err != nil {
 			s.complain(l, `invalid regular expression "%s": %s`, t.text[1:], err)
 			return name{}, false
 		}
 		return name{kind: namePattern, pattern: pattern}, true
+	case t.quoted:
+		return name{text: t.text}, true
+	case t.text == "all":
+		return name{kind: nameAll}, true
 	case databases && t.text == "sameuser":
 		return name{kind: nameSameUser}, true
 	case databases && t.text == "replication":

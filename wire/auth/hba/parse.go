@@ -19,6 +19,7 @@ func Parse(name string, text []byte, include Include) (*Rules, error) {
 	if err := s.err(); err != nil {
 		return nil, err
 	}
+	r.warnings = s.warnings
 	return r, nil
 }
 
@@ -53,6 +54,9 @@ func (s *source) rule(l line) (r rule) {
 		if r.address, rest, problem = parseAddress(rest); problem != "" {
 			s.complain(l, "%s", problem)
 			return r
+		}
+		if r.address.empty() {
+			s.warn(l, "address does not match mask: the rule fits nobody")
 		}
 	}
 	method, rest, problem := single(rest, "authentication method")

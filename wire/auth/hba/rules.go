@@ -48,8 +48,9 @@ const (
 
 // Rules is a file that has been read. It does not change, and is safe for concurrent use. A nil Rules fits nobody.
 type Rules struct {
-	list []rule
-	own  func() []netip.Prefix
+	list     []rule
+	own      func() []netip.Prefix
+	warnings Problems
 }
 
 // rule is a line of any kind.
@@ -69,7 +70,7 @@ const (
 	kindHost               // all others
 	kindTLS                // hostssl
 	kindNoTLS              // hostnossl
-	kindGSSEnc             // hostgssenc: none, since GSSAPI encryption is always declined
+	kindGSSEnc             // hostgssenc: nobody, since GSSAPI encryption is always declined
 )
 
 // fits tells whether a rule of this kind is for a connection.
@@ -114,4 +115,12 @@ func (r *Rules) List() []Rule {
 		list[i] = l.Rule
 	}
 	return list
+}
+
+// Warnings gives what is worth telling and no reason to refuse the file: rules that can fit nobody.
+func (r *Rules) Warnings() Problems {
+	if r == nil {
+		return nil
+	}
+	return r.warnings
 }

@@ -48,10 +48,15 @@ type source struct {
 	include  Include
 	text     int // bytes read
 	problems Problems
+	warnings Problems
 }
 
 func (s *source) complain(l line, format string, args ...any) {
 	s.problems = append(s.problems, Problem{File: l.file, Line: l.number, Text: fmt.Sprintf(format, args...)})
+}
+
+func (s *source) warn(l line, text string) {
+	s.warnings = append(s.warnings, Problem{File: l.file, Line: l.number, Text: text})
 }
 
 // err gives what is wrong, nil when nothing is.
