@@ -24,6 +24,7 @@ func Parse(name string, text []byte) (*Config, []Warning, error) {
 
 func parse(name string, text []byte, readFile func(string) ([]byte, error)) (*Config, []Warning, error) {
 	l := loader{config: Defaults()}
+	l.config.inert["conffile"] = name
 	r := iniReader{readFile: readFile, apply: l.apply, report: func(e *Error) { l.problems = append(l.problems, e) }}
 	r.read(name, text, 0)
 	if err := l.problems.orNil(); err != nil {
@@ -70,20 +71,19 @@ func (l *loader) setting(it item) {
 	k, ok := findKey(it.key)
 	switch {
 	case !ok:
-		l.fail(it.Origin, it.key, it.value, &Error{Reason: "unknown key", Hint: didYouMean(it.key, keyNames())})
+		l.fail(it.Origin, it.key, shownValue(it.key, it.value), &Error{Reason: "unknown key", Hint: didYouMean(it.key, keyNames())})
 	case k.Section != it.section:
-		l.fail(it.Origin, it.key, it.value, &Error{Reason: "stands in section [" + it.section + "]", Hint: "move it to [" + k.Section + "]"})
+		l.fail(it.Origin, it.key, shownValue(it.key, it.value), &Error{Reason: "stands in section [" + it.section + "]", Hint: "move it to [" + k.Section + "]"})
 	case k.Support == Honoured:
 		if err := k.set(l.config, it.value); err != nil {
 			l.problems = append(l.problems, k.problem(it.Origin, it.value, err))
 		}
 		l.config.origins[it.key] = it.Origin
 	default:
-		p, w := k.check(it.Origin, it.value)
-		if p != nil {
-			l.problems = append(l.problems, p)
+		if it.key != "conffile" {
+			l.config.inert[it.key] = it.value
 		}
-		if w != nil {
+		if w := k.check(it.Origin, it.value); w != nil {
 			l.warnings = append(l.warnings, *w)
 		}
 	}

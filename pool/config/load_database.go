@@ -13,8 +13,8 @@ func Reserved(name string) bool { return name == "pgbouncer" || name == "poolerd
 // Parameters of a line of [databases] and of [users], for "did you mean".
 const (
 	databaseParams = "dbname host port user password pool_size min_pool_size reserve_pool_size reserve_pool pool_mode pin_policy max_pinned_servers max_db_connections " +
-		"server_lifetime connect_query client_encoding datestyle timezone application_name"
-	userParams = "pool_size reserve_pool_size pool_mode pin_policy max_user_connections query_timeout idle_transaction_timeout transaction_timeout client_idle_timeout"
+		"max_db_client_connections server_lifetime load_balance_hosts auth_user auth_query auth_dbname connect_query client_encoding datestyle timezone application_name"
+	userParams = "pool_size reserve_pool_size pool_mode pin_policy max_user_connections max_user_client_connections query_timeout idle_transaction_timeout transaction_timeout client_idle_timeout"
 )
 
 func (l *loader) database(it item) {
@@ -27,12 +27,12 @@ func (l *loader) database(it item) {
 		l.fail(it.Origin, it.key, "", err)
 		return
 	}
-	db := Database{Name: it.key, Port: 5432, DBName: it.key, Origin: it.Origin}
+	db := Database{Name: it.key, Port: 5432, DBName: it.key, LoadBalance: true, Origin: it.Origin}
 	if it.key == "*" {
 		db.DBName = ""
 	}
 	for _, p := range pairs {
-		if err := l.databaseParam(&db, it, p); err != nil {
+		if err := databaseParam(&db, p); err != nil {
 			if !slices.Contains(strings.Fields(databaseParams), p.key) {
 				p.value = "" // the name may be a misspelt password
 			}
@@ -42,7 +42,7 @@ func (l *loader) database(it item) {
 	l.config.Databases[it.key] = db
 }
 
-func (l *loader) databaseParam(db *Database, it item, p pair) *Error {
+func databaseParam(db *Database, p pair) *Error {
 	switch p.key {
 	case "dbname":
 		db.DBName = p.value
@@ -79,11 +79,15 @@ func (l *loader) databaseParam(db *Database, it item, p pair) *Error {
 		}
 		db.Params[p.key] = p.value
 	case "load_balance_hosts":
-		l.warnings = append(l.warnings, Warning{Origin: it.Origin, Key: it.key + ": " + p.key, Value: p.value, Reason: "has no effect: a database has one host"})
-	case "auth_user", "auth_query", "auth_dbname":
-		return &Error{Reason: "is not supported: users come from auth_file only, for now", Hint: "remove it"}
+		return store(&db.LoadBalance, p.value, parseLoadBalance)
+	case "auth_user":
+		db.AuthUser = &p.value
+	case "auth_query":
+		db.AuthQuery = &p.value
+	case "auth_dbname":
+		db.AuthDBName = &p.value
 	case "max_db_client_connections":
-		return refusedUnless0(p.value)
+		return storeSet(&db.MaxDBClientConnections, p.value, parseSize(0))
 	default:
 		return &Error{Reason: "unknown connection parameter", Hint: didYouMean(p.key, strings.Fields(databaseParams))}
 	}
@@ -129,7 +133,7 @@ func userParam(u *UserSettings, p pair) *Error {
 	case "client_idle_timeout":
 		return storeSet(&u.ClientIdleTimeout, p.value, parseDuration)
 	case "max_user_client_connections":
-		return refusedUnless0(p.value)
+		return storeSet(&u.MaxUserClientConnections, p.value, parseSize(0))
 	case "password":
 		return &Error{Reason: "no password can be set here", Hint: "put it in auth_file"}
 	}
@@ -152,20 +156,22 @@ func parseSize(low int) func(string) (int, *Error) {
 
 func parsePort(s string) (int, *Error) { return parseInt(s, 1, 65535) }
 
-func refusedUnless0(value string) *Error {
-	if value == "0" {
-		return nil
+func parseLoadBalance(s string) (bool, *Error) {
+	switch strings.ToLower(s) {
+	case "round-robin":
+		return true, nil
+	case "disable":
+		return false, nil
 	}
-	return &Error{Reason: "is not supported: clients are limited in total only, by max_client_conn, for now", Hint: "remove it"}
+	return false, &Error{Reason: "unknown way to share load", Hint: "give round-robin, or disable to take the first host that answers"}
 }
 
-// checkHost refuses what no single TCP address or Unix socket directory is.
+// checkHost refuses what no TCP address, Unix socket directory or list of them is.
 func checkHost(host string) *Error {
-	switch {
-	case strings.Contains(host, ","):
-		return &Error{Reason: "several hosts are not supported yet", Hint: "give one, or a DNS name that stands for them"}
-	case strings.HasPrefix(host, "@"):
-		return &Error{Reason: "abstract Unix sockets are not supported yet", Hint: "give a directory that starts with /"}
+	for _, h := range strings.Split(host, ",") {
+		if strings.TrimSpace(h) == "" {
+			return &Error{Reason: "one of the hosts is empty", Hint: "write hosts with one comma between them"}
+		}
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	main := filepath.Join(dir, "main.ini")
-	text := "[databases]\n* = host=h port=5433 password='p w' timezone=UTC\n[pgbouncer]\nquery_wait_timeout = 0.5\nadmin_users = a, b\nlogfile = /x\n" +
+	text := "[databases]\n* = host=h port=5433 password='p w' timezone=UTC\n[pgbouncer]\nquery_wait_timeout = 0.5\nadmin_users = a, b\npkt_buf = 8192\n" +
 		"min_pool_size=1\nmin_pool_size=2\n%include " + included + "\n[poolerd]\ndefer_begin = off\n"
 	if err := os.WriteFile(main, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestLoad(t *testing.T) {
 	if got := c.Origin("pool_mode"); got != (Origin{File: included, Line: 1}) {
 		t.Errorf("pool_mode comes from %+v", got)
 	}
-	want := main + ":6: logfile = /x: has no effect: the log goes to standard error, and the service manager keeps it"
+	want := main + ":6: pkt_buf = 8192: has no effect: buffers are sized by need"
 	if len(warnings) != 1 || warnings[0].String() != want {
 		t.Errorf("warnings %v, want %s", warnings, want)
 	}
@@ -65,15 +65,15 @@ func TestProblems(t *testing.T) {
 		{"query_timeout = -1", "query_timeout = -1: not a usable duration; give seconds"},
 		{"query_timeout = NaN", "query_timeout = NaN: not a usable duration"},
 		{"pool_mode = lazy", "pool_mode = lazy: unknown pool mode; give session, transaction or statement"},
-		{"auth_type = hba", "auth_type = hba: hba is not supported yet; give scram-sha-256"},
 		{"auth_type = pam", "auth_type = pam: pam is not supported: it needs a C library"},
+		{"auth_type = peer", "auth_type = peer: peer stands in access rules only; set auth_type = hba"},
 		{"auth_type = none", "auth_type = none: unknown authentication type"},
 		{"log_stats = maybe", "log_stats = maybe: not a switch; give 1 or 0 (on or off)"},
-		{"client_tls_sslmode = require", "client_tls_sslmode = require: is not supported: TLS with clients comes in a later version, and plain text in its place would be unsafe; remove it, or set it to disable"},
-		{"client_tls_sslmode = disable", ""},
-		{"server_tls_sslmode = verify-full", "server_tls_sslmode = verify-full: is not supported: TLS with servers"},
-		{"server_tls_sslmode = allow", ""},
-		{"unix_socket_dir = /tmp", "unix_socket_dir = /tmp: is not supported: clients connect over TCP only, for now; remove it, or set it to nothing"},
+		{"client_tls_sslmode = yes", "client_tls_sslmode = yes: unknown sslmode; give disable, allow"},
+		{"unix_socket_mode = 1777", "unix_socket_mode = 1777: not a file mode; give one such as 0770"},
+		{"tcp_defer_accept = x", "tcp_defer_accept = x: not a usable duration"},
+		{"max_packet_size = 10", "max_packet_size = 10: not a usable size; give bytes, 1024 at least"},
+		{"syslog_facility = kern", "syslog_facility = kern: not one of its words; give one of auth, authpriv"},
 		{"defer_begin = 1", "defer_begin = 1: stands in section [pgbouncer]; move it to [poolerd]"},
 		{"[poolerd]", ""},
 		{"log_format = xml", "log_format = xml: not one of its words; give one of auto, console, json"},
@@ -82,15 +82,15 @@ func TestProblems(t *testing.T) {
 		{"pool_mode = session", "pool_mode = session: stands in section [poolerd]; move it to [pgbouncer]"},
 		{"[databases]", ""},
 		{"pgbouncer = host=x", "pgbouncer: this database name is the console's; choose another name"},
-		{"a = host=x,y", "a: host = x,y: several hosts are not supported yet"},
-		{"b = host=@abstract", "b: host = @abstract: abstract Unix sockets are not supported yet"},
+		{"a = host=x,y", ""},
+		{"b = host=x,,y", "b: host = x,,y: one of the hosts is empty; write hosts with one comma between them"},
 		{"c = port=x pool_size=0", "c: port = x: not a usable whole number; give one from 1 to 65535"},
 		{"d = hst=x", "d: hst: unknown connection parameter; did you mean host?"},
 		{"h = pin_policy=never", "h: pin_policy = never: unknown pin policy; give pin, error or off"},
 		{"i = max_pinned_servers=-1", "i: max_pinned_servers = -1: not a usable whole number; give one of at least 0"},
 		{"e = passwort=secret", "e: passwort: unknown connection parameter; did you mean password?"},
 		{"f = password='secret", "f: broken connection string: the quote before the value of password is not closed"},
-		{"g = auth_user=x", "g: auth_user: is not supported: users come from auth_file only"},
+		{"g = load_balance_hosts=random", "g: load_balance_hosts = random: unknown way to share load; give round-robin"},
 		{"[users]", ""},
 		{"u = pool_sizes=3", "u: pool_sizes: unknown user parameter; did you mean pool_size?"},
 		{"v = password=secret", "v: password: no password can be set here; put it in auth_file"},

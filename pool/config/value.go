@@ -3,10 +3,13 @@ package config
 import (
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"poolerd/wire/secure"
 )
 
 // The parsers of values. Their errors have only Reason and Hint.
@@ -80,38 +83,70 @@ func parseList(s string) []string {
 	return list
 }
 
-func parseMode(s string) (Mode, *Error) {
-	for _, m := range []Mode{ModeTransaction, ModeSession, ModeStatement} {
-		if m.String() == s {
-			return m, nil
+// parseWord finds a word whatever its case, as PgBouncer does.
+func parseWord[T fmt.Stringer](what, hint string, words ...T) func(string) (T, *Error) {
+	return func(s string) (T, *Error) {
+		for _, w := range words {
+			if strings.EqualFold(w.String(), s) {
+				return w, nil
+			}
 		}
+		var none T
+		return none, &Error{Reason: "unknown " + what, Hint: hint}
 	}
-	return 0, &Error{Reason: "unknown pool mode", Hint: "give session, transaction or statement"}
+}
+
+func parseMode(s string) (Mode, *Error) {
+	return parseWord("pool mode", "give session, transaction or statement", ModeTransaction, ModeSession, ModeStatement)(s)
 }
 
 func parsePinPolicy(s string) (PinPolicy, *Error) {
-	for _, p := range []PinPolicy{PinKeep, PinError, PinOff} {
-		if p.String() == s {
-			return p, nil
-		}
-	}
-	return 0, &Error{Reason: "unknown pin policy", Hint: "give pin, error or off"}
+	return parseWord("pin policy", "give pin, error or off", PinKeep, PinError, PinOff)(s)
+}
+
+func parseSSLMode(s string) (secure.Mode, *Error) {
+	return parseWord("sslmode", "give disable, allow, prefer, require, verify-ca or verify-full",
+		secure.Disable, secure.Allow, secure.Prefer, secure.Require, secure.VerifyCA, secure.VerifyFull)(s)
 }
 
 func parseAuthType(s string) (AuthType, *Error) {
-	const known = "give scram-sha-256, md5, plain, trust or any"
-	switch s {
-	case "cert", "hba", "ldap":
-		return 0, &Error{Reason: s + " is not supported yet", Hint: known}
+	const known = "give scram-sha-256, md5, plain, ldap, cert, hba, trust or any"
+	switch strings.ToLower(s) {
 	case "pam":
 		return 0, &Error{Reason: "pam is not supported: it needs a C library", Hint: known}
+	case "peer", "reject":
+		return 0, &Error{Reason: s + " stands in access rules only", Hint: "set auth_type = hba, and write a rule with it in auth_hba_file"}
 	}
-	for a := AuthSCRAM; a <= AuthAny; a++ {
-		if a.String() == s {
-			return a, nil
+	return parseWord("authentication type", known, AuthSCRAM, AuthMD5, AuthPlain, AuthTrust, AuthAny, AuthCert, AuthHBA, AuthLDAP)(s)
+}
+
+// parseFileMode reads permission bits: octal with a 0 in front, as PgBouncer and chmod's users write them.
+func parseFileMode(s string) (os.FileMode, *Error) {
+	n, err := strconv.ParseUint(s, 0, 32)
+	if err != nil || n > 0o777 {
+		return 0, &Error{Reason: "not a file mode", Hint: "give one such as 0770, from 0000 to 0777"}
+	}
+	return os.FileMode(n), nil
+}
+
+// deferAccept is for how long Linux holds back a connection without data when tcp_defer_accept is just on, as in PgBouncer.
+const deferAccept = 45 * time.Second
+
+func parseDeferAccept(s string) (time.Duration, *Error) {
+	if on, err := parseBool(s); err == nil {
+		if on {
+			return deferAccept, nil
 		}
+		return 0, nil
 	}
-	return 0, &Error{Reason: "unknown authentication type", Hint: known}
+	return parseDuration(s)
+}
+
+func formatDeferAccept(d time.Duration) string {
+	if d == deferAccept {
+		return "1"
+	}
+	return formatSeconds(d)
 }
 
 // The kinds of keys. field gives the place in a Config.
@@ -143,6 +178,14 @@ func textKey(k Key, field func(*Config) *string) Key {
 	return k
 }
 
+// maskedKey is a text that may hold a password.
+func maskedKey(k Key, field func(*Config) *string) Key {
+	k = textKey(k, field)
+	k.full = k.get
+	k.get = func(c *Config) string { return maskPasswords(*field(c)) }
+	return k
+}
+
 func listKey(k Key, field func(*Config) *[]string) Key {
 	k.set = func(c *Config, s string) *Error { *field(c) = parseList(s); return nil }
 	k.get = func(c *Config) string { return strings.Join(*field(c), ",") }
@@ -160,6 +203,34 @@ func wordKey(k Key, words []string, field func(*Config) *string) Key {
 	k.get = func(c *Config) string { return *field(c) }
 	return k
 }
+
+func modeKey(k Key, field func(*Config) *os.FileMode) Key {
+	k.set = func(c *Config, s string) *Error { return store(field(c), s, parseFileMode) }
+	k.get = func(c *Config) string { return fmt.Sprintf("%04o", *field(c)) }
+	return k
+}
+
+func deferKey(k Key) Key {
+	k.set = func(c *Config, s string) *Error { return store(&c.TCPDeferAccept, s, parseDeferAccept) }
+	k.get = func(c *Config) string { return formatDeferAccept(c.TCPDeferAccept) }
+	return k
+}
+
+func packetKey(k Key) Key {
+	k.set = func(c *Config, s string) *Error {
+		n, err := strconv.ParseInt(s, 0, 64)
+		if err != nil || n < minPacketSize || n > math.MaxUint32 {
+			return &Error{Reason: "not a usable size", Hint: fmt.Sprintf("give bytes, %d at least", minPacketSize)}
+		}
+		c.MaxPacketSize = n
+		return nil
+	}
+	k.get = func(c *Config) string { return strconv.FormatInt(c.MaxPacketSize, 10) }
+	return k
+}
+
+// minPacketSize lets every login through.
+const minPacketSize = 1024
 
 // store sets *field when s can be read.
 func store[T any](field *T, s string, parse func(string) (T, *Error)) *Error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,14 +39,15 @@ type options struct {
 
 // pooler is one running poolerd (or peer, or nothing but the cluster itself).
 type pooler struct {
-	host   string
-	port   int
-	user   string
-	cmd    *exec.Cmd // nil when PostgreSQL alone is under test
-	log    string    // the file that takes its output
-	config string    // its configuration file, "" when there is none
-	done   chan struct{}
-	ended  error // of cmd.Wait, once done is closed
+	host     string
+	port     int
+	user     string
+	password string    // "" where none is asked for
+	cmd      *exec.Cmd // nil when PostgreSQL alone is under test
+	log      string    // the file that takes its output
+	config   string    // its configuration file, "" when there is none
+	done     chan struct{}
+	ended    error // of cmd.Wait, once done is closed
 }
 
 // startPooler starts what is under test, waits until it accepts connections,
@@ -145,9 +147,13 @@ func (p *pooler) writeConfig(t *testing.T, ini string) {
 
 func (p *pooler) address() string { return net.JoinHostPort(p.host, strconv.Itoa(p.port)) }
 
-// url is the connection string of a client that logs in without a password.
+// url is the connection string of a client.
 func (p *pooler) url(database string) string {
-	return fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", p.user, p.address(), database)
+	who := url.User(p.user)
+	if p.password != "" {
+		who = url.UserPassword(p.user, p.password)
+	}
+	return fmt.Sprintf("postgres://%v@%s/%s?sslmode=disable", who, p.address(), database)
 }
 
 func (p *pooler) waitAccepting(t *testing.T) {
