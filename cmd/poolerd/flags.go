@@ -64,7 +64,7 @@ func keyFlags() []struct{ flag, key string } {
 		"unix-socket-dir", "logfile", "client-tls-sslmode", "client-tls-key-file", "client-tls-cert-file", "client-tls-ca-file", "server-tls-sslmode",
 		"server-tls-ca-file", "server-tls-key-file", "server-tls-cert-file", "auth-type", "auth-file", "auth-hba-file", "auth-user", "auth-dbname", "admin-users", "stats-users", "threads", "defer-begin", "defer-parse",
 		"pin-policy", "max-pinned-servers", "watch-functions", "notify-backlog", "peer-id", "record", "record-parameters", "log-level", "log-format",
-		"verbose",
+		"user", "verbose",
 	} {
 		flags = append(flags, struct{ flag, key string }{name, strings.ReplaceAll(name, "-", "_")})
 	}

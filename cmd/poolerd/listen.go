@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"strconv"
@@ -36,7 +37,11 @@ func listen(ctx context.Context, conf *config.Config, log zerolog.Logger) (_ []n
 		}
 	}
 	if conf.UnixSocketDir != "" {
-		if err := o.openUnix(ctx); err != nil {
+		switch err := o.openUnix(ctx); {
+		case errors.Is(err, fs.ErrNotExist) && conf.Origin("unix_socket_dir") == config.Origin{} && len(o.opened) > 0:
+			// Nobody has asked for it by name, and a container need not have the folder.
+			log.Warn().Err(err).Msg("no Unix socket: there is no " + conf.UnixSocketDir)
+		case err != nil:
 			return nil, fmt.Errorf("listen on the Unix socket in %s (unix_socket_dir): %w", conf.UnixSocketDir, err)
 		}
 	}

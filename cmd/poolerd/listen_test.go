@@ -31,6 +31,7 @@ func listenOn(t *testing.T, conf *config.Config) ([]net.Listener, error) {
 func emptyConfig() *config.Config {
 	conf := config.Defaults()
 	conf.ListenAddr, conf.ListenPort, conf.UnixSocketDir, conf.UnixSocketMode = nil, 0, "", 0o777
+	conf.TCPDeferAccept = 0
 	return conf
 }
 
@@ -110,10 +111,32 @@ func TestListenNowhere(t *testing.T) {
 		if tc.addr != "" {
 			conf.ListenAddr = []string{"127.0.0.1", tc.addr}
 		}
-		conf.UnixSocketDir = tc.dir
+		if tc.dir != "" {
+			if err := conf.Set("unix_socket_dir", tc.dir, config.Origin{Flag: "--unix-socket-dir"}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if _, err := listenOn(t, conf); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%+v: %v", tc, err)
 		}
+	}
+}
+
+// TestUnixSocketPort: clients find both sockets by one port.
+func TestUnixSocketPort(t *testing.T) {
+	conf := emptyConfig()
+	conf.UnixSocketDir, conf.ListenPort = "/run", 6432
+	if got := unixSocket(conf, 7000); got != "/run/.s.PGSQL.7000" {
+		t.Errorf("listen_addr names the port: %s", got)
+	}
+	if got := unixSocket(conf, 0); got != "/run/.s.PGSQL.6432" {
+		t.Errorf("no TCP: %s", got)
+	}
+	if err := conf.Set("listen_port", "6432", config.Origin{File: "x.ini"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := unixSocket(conf, 7000); got != "/run/.s.PGSQL.6432" {
+		t.Errorf("listen_port is set: %s", got)
 	}
 }
 

@@ -41,12 +41,12 @@ func (o *opener) openUnix(ctx context.Context) error {
 	return o.tune(l)
 }
 
-// unixSocket is the path of the socket, by libpq's rule: the folder and ".s.PGSQL." with the port, that of the TCP sockets where the system chose it. A path that
-// begins with "@" is abstract: a name without a file.
-func unixSocket(conf *config.Config, chosen int) string {
+// unixSocket is the path of the socket, by libpq's rule: the folder and ".s.PGSQL." with the port. That is listen_port, but where nobody has set it, or the system has
+// chosen one, that of the first TCP socket, if there is any: clients give one port for both. A path that begins with "@" is abstract: a name without a file.
+func unixSocket(conf *config.Config, tcp int) string {
 	port := conf.ListenPort
-	if port == 0 {
-		port = chosen
+	if tcp != 0 && (port == 0 || conf.Origin("listen_port") == config.Origin{}) {
+		port = tcp
 	}
 	return filepath.Join(conf.UnixSocketDir, ".s.PGSQL."+strconv.Itoa(port))
 }
