@@ -18,6 +18,7 @@ const maxDemoScale = 10000
 type settings struct {
 	Config    *config.Config // checked; with Demo its databases are still to be set, by config.ApplyUpstream
 	Warnings  []config.Warning
+	Daemon    bool // go to the background
 	Demo      bool // start a private PostgreSQL first
 	DemoScale int  // size of its sample data, 1 or more
 
@@ -27,14 +28,15 @@ type settings struct {
 
 func serveCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "serve",
-		Usage: "run the pooler",
-		Description: "Settings come from the defaults, then --config, then POOLERD_* variables, then flags. PostgreSQL is the one in --upstream, else the file's\n" +
+		Name:      "serve",
+		Usage:     "run the pooler",
+		ArgsUsage: "[FILE]",
+		Description: "Settings come from the defaults, then FILE (or --config), then POOLERD_* variables, then flags. PostgreSQL is the one in --upstream, else the file's\n" +
 			"[databases], else DATABASE_URL, else PGHOST with PGPORT, PGUSER, PGPASSWORD and PGDATABASE, or with --demo a private one.\n" +
 			"Durations are seconds (8, 0.5) or have a unit (500ms, 2m).",
 		Flags:        serveFlags(),
 		OnUsageError: onUsageError,
-		Before:       noArguments,
+		Before:       oneFile,
 		Action: func(c *cli.Context) error {
 			cfg, warnings, err := loadConfig(c)
 			if err != nil {
@@ -45,7 +47,7 @@ func serveCommand() *cli.Command {
 				return err
 			}
 			return serve(c.Context, settings{
-				Config: cfg, Warnings: warnings, Demo: c.Bool("demo"), DemoScale: scale,
+				Config: cfg, Warnings: warnings, Daemon: c.Bool("daemon"), Demo: c.Bool("demo"), DemoScale: scale,
 				reload: func() (*config.Config, []config.Warning, error) { return loadConfig(c) },
 			})
 		},
@@ -62,6 +64,7 @@ func keyFlags() []struct{ flag, key string } {
 		"unix-socket-dir", "logfile", "client-tls-sslmode", "client-tls-key-file", "client-tls-cert-file", "client-tls-ca-file", "server-tls-sslmode",
 		"server-tls-ca-file", "server-tls-key-file", "server-tls-cert-file", "auth-type", "auth-file", "auth-hba-file", "auth-user", "auth-dbname", "admin-users", "stats-users", "threads", "defer-begin", "defer-parse",
 		"pin-policy", "max-pinned-servers", "watch-functions", "notify-backlog", "peer-id", "record", "record-parameters", "log-level", "log-format",
+		"user", "verbose",
 	} {
 		flags = append(flags, struct{ flag, key string }{name, strings.ReplaceAll(name, "-", "_")})
 	}
@@ -84,6 +87,8 @@ func serveFlags() []cli.Flag {
 	}
 	return append(flags,
 		&cli.BoolFlag{Name: "demo", Usage: "start a private PostgreSQL with sample data and pool it; auth-type is trust unless set", EnvVars: variables("demo")},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "nothing of the log goes to standard error", EnvVars: variables("quiet")},
+		&cli.BoolFlag{Name: "daemon", Aliases: []string{"d"}, Usage: "run in the background; needs pidfile, and logfile or syslog"},
 		&cli.StringFlag{Name: "demo-scale", Usage: "size of the sample data, a whole `NUMBER` from 1", DefaultText: "1", EnvVars: variables("demo-scale")},
 	)
 }
@@ -114,12 +119,13 @@ func given(c *cli.Context, flag string) (text string, from config.Origin, ok boo
 // loadConfig makes the settings of the file and of the flags one checked Config. All problems come together. With --demo no database is named yet.
 func loadConfig(c *cli.Context) (*config.Config, []config.Warning, error) {
 	cfg, warnings := config.Defaults(), []config.Warning(nil)
-	if path, from, ok := given(c, "config"); ok {
+	if path, from, ok := configFile(c); ok {
 		var err error
 		if cfg, warnings, err = config.Load(path); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", from.Flag, err)
 		}
 	}
+	cfg.Quiet = c.Bool("quiet")
 	problems := []error{applyFlags(c, cfg), applyDatabase(c, cfg)}
 	if c.Bool("demo") && cfg.Origin("auth_type") == (config.Origin{}) {
 		problems = append(problems, cfg.Set("auth_type", "trust", config.Origin{Flag: "--demo"}))
@@ -132,6 +138,31 @@ func loadConfig(c *cli.Context) (*config.Config, []config.Warning, error) {
 		return nil, nil, err
 	}
 	return cfg, warnings, nil
+}
+
+// configFile is the file that serve's argument or --config names.
+func configFile(c *cli.Context) (path string, from config.Origin, ok bool) {
+	if c.NArg() > 0 {
+		return c.Args().First(), config.Origin{Flag: "FILE"}, true
+	}
+	return given(c, "config")
+}
+
+// fromLine tells whether a flag stands on the command line.
+func fromLine(c *cli.Context, flag string) bool {
+	_, from, ok := given(c, flag)
+	return ok && from.Flag == "--"+flag
+}
+
+// oneFile refuses a second configuration file.
+func oneFile(c *cli.Context) error {
+	switch {
+	case c.NArg() > 1:
+		return &usageError{fmt.Sprintf("serve takes one argument, a configuration file, and %q was given as well; flags stand before it", c.Args().Get(1))}
+	case c.NArg() == 1 && fromLine(c, "config"):
+		return &usageError{fmt.Sprintf("serve has a configuration file in --config, and %q is another; give one of the two", c.Args().First())}
+	}
+	return nil
 }
 
 func applyFlags(c *cli.Context, cfg *config.Config) error {

@@ -1,6 +1,7 @@
 // Command poolerd is a connection pooler for PostgreSQL: see "poolerd help".
 //
-// It ends with 0 when all went well, 2 when its flags or its settings are wrong, and 1 when it failed at run time.
+// It ends with 0 when all went well, 2 when its flags or its settings are wrong, and 1 when it failed at run time. Started with PgBouncer's command line it ends, as
+// PgBouncer does, with 1 for all that went wrong.
 package main
 
 import (
@@ -33,14 +34,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		// The library's help of a command leaves out the flags where there are commands below it; its --help does not.
 		args = append(append([]string{args[0]}, args[2:]...), "--help")
 	}
-	err := newApp(stdout, stderr).RunContext(ctx, args)
+	args, asPgBouncer, err := translate(args)
+	if err == nil {
+		err = newApp(stdout, stderr).RunContext(ctx, args)
+	}
 	if err == nil {
 		return exitOK
 	}
-	if !errors.Is(err, errReported) {
+	if _, told := errors.AsType[*backgroundError](err); !told && !errors.Is(err, errReported) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			_, _ = fmt.Fprintln(stderr, "poolerd: "+line)
 		}
+	}
+	if asPgBouncer {
+		return exitFail
 	}
 	return exitCode(err)
 }
@@ -68,6 +75,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 	return &cli.App{
 		Name:                 "poolerd",
 		Usage:                "a connection pooler for PostgreSQL",
+		UsageText:            "poolerd COMMAND [flags]\npoolerd [-d] [-q] [-v]... [-u USER] FILE   PgBouncer's command line: serve with PgBouncer's configuration file; -V is the version",
 		Version:              version(),
 		HideVersion:          true, // the command version tells more
 		Writer:               stdout,

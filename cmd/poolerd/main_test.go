@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"poolerd/pool/admin"
 )
 
 // rewrite makes TestCheckGolden write the golden files anew: go test ./cmd/poolerd -rewrite.
@@ -94,7 +96,10 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"bnech", "", `unknown command "bnech"; give serve, bench, check or version`},
 		{"serve --bogus", "", "flag provided but not defined: -bogus; see poolerd help serve"},
-		{"serve extra", "", `serve takes no argument, and "extra" was given`},
+		{"serve extra", "", "FILE: extra: no such file or directory"},
+		{"serve a.ini b.ini", "", `serve takes one argument, a configuration file, and "b.ini" was given as well`},
+		{"serve --config=a.ini b.ini", "", `serve has a configuration file in --config, and "b.ini" is another`},
+		{"serve --daemon " + upstream + " --auth-type=trust", "", "--daemon: needs a file for the process id; set pidfile"},
 		{"version extra", "", `version takes no argument, and "extra" was given`},
 		{"check", "", "--config is missing; name the file to check"},
 		{"serve", "", "--upstream: is missing, and nothing else says where PostgreSQL is; give --upstream postgres://"},
@@ -147,7 +152,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	var out, errOut bytes.Buffer
-	if code := run(t.Context(), []string{"poolerd", "version"}, &out, &errOut); code != exitOK || !strings.HasPrefix(out.String(), "poolerd "+version()+" (go") {
+	if code := run(t.Context(), []string{"poolerd", "version"}, &out, &errOut); code != exitOK || !strings.HasPrefix(out.String(), admin.Describe(version())+"\ngo") {
 		t.Errorf("exit code %d, said %q %q", code, out.String(), errOut.String())
 	}
 	for _, tc := range []struct {

@@ -2,18 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/signal"
 	"runtime"
-	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/term"
 
 	"poolerd/bench/postgres"
 	"poolerd/pool"
@@ -21,110 +19,154 @@ import (
 	"poolerd/pool/config"
 )
 
-// serve runs the pooler until it is told to end. It is the only place where the parts meet.
+// serve runs the pooler until it is told to end.
 func serve(ctx context.Context, s settings) error {
-	log := newLogger(os.Stderr, s.Config)
+	if s.Daemon {
+		if err := checkDaemon(s.Config); err != nil {
+			return err
+		}
+		if !inBackground() {
+			return daemonize(os.Stderr)
+		}
+	}
+	if err := becomeUser(s.Config.User); err != nil {
+		return err
+	}
+	logs, log := newLogger(os.Stderr)
+	if err := logs.Open(s.Config); err != nil {
+		return err
+	}
+	defer logs.Close()
+	return (&service{settings: s, logs: logs, log: log}).run(ctx)
+}
+
+// service is the process that serves. It is the only place where the parts meet.
+type service struct {
+	settings
+	logs   *logs
+	log    zerolog.Logger
+	pooler *pool.Pooler
+}
+
+func (s *service) run(ctx context.Context) (err error) {
 	for _, w := range s.Warnings {
-		log.Warn().Msg(w.String())
+		s.log.Warn().Msg(w.String())
+	}
+	if os.Geteuid() == 0 && !s.Demo {
+		s.log.Warn().Msg("running as root, which is not needed: set user, or start as another user")
 	}
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(s.Config.Threads)
 	}
-	if s.Demo {
-		cluster, err := startDemo(ctx, &s, log)
-		if err != nil {
-			return err
-		}
-		defer func() {
-			stopping, cancel := context.WithTimeout(context.Background(), demoStopLimit)
-			defer cancel()
-			if err := cluster.Stop(stopping); err != nil {
-				log.Error().Err(err).Msg("private PostgreSQL could not be stopped")
-			}
-		}()
-	}
-	pooler, err := pool.New(s.Config, log)
+	stale, err := checkPidFile(s.Config.PidFile)
 	if err != nil {
 		return err
 	}
-	listeners, err := listen(s.Config)
+	if stale {
+		s.log.Info().Msg("stale pidfile, removing")
+	}
+	if s.Demo {
+		stop, err := s.startDemo(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	if s.pooler, err = pool.New(s.Config, s.log); err != nil {
+		return err
+	}
+	listeners, err := listen(ctx, s.Config, s.log)
 	if err != nil {
 		return err
 	}
 	drop, err := writePidFile(s.Config.PidFile)
 	if err != nil {
+		closeAll(listeners)
 		return err
 	}
 	defer drop()
-	control := make(chan os.Signal, 4)
-	signal.Notify(control, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
-	defer signal.Stop(control)
-	reload := func() error { return reloadInto(pooler, s, log) }
-	pooler.SetConsole(admin.New(pooler, version(), reload))
-	ended := make(chan struct{})
-	defer close(ended)
-	go obey(control, ended, pooler, reload, log)
+	s.pooler.SetConsole(admin.New(s.pooler, version(), s.reloadAll))
+	defer s.obeySignals()()
 	for _, l := range listeners {
-		log.Info().Str("listen", l.Addr().String()).Msg("accepting connections")
+		s.log.Info().Msg("listening on " + describe(l.Addr()))
 	}
+	s.log.Info().Msg("process up: " + admin.Describe(version()))
 	if s.Demo {
 		greet(os.Stdout, listeners[0].Addr())
 	}
-	return pooler.Serve(listeners...)
+	if s.Daemon {
+		if err := detach(); err != nil {
+			closeAll(listeners)
+			return err
+		}
+	}
+	notify(s.log, ready)
+	return s.pooler.Serve(listeners...)
 }
 
-const demoStopLimit = 20 * time.Second
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+}
 
-// obey carries out signals: HUP reloads, TERM and INT drain, and a second one of those ends everything at once.
-func obey(control <-chan os.Signal, ended <-chan struct{}, pooler *pool.Pooler, reload func() error, log zerolog.Logger) {
-	draining := false
-	for {
-		select {
-		case <-ended:
-			return
-		case sig := <-control:
-			switch {
-			case sig == syscall.SIGHUP:
-				if err := reload(); err != nil {
-					log.Error().Err(err).Msg("reload refused: the old settings stay")
-				}
-			case draining:
-				log.Warn().Stringer("signal", sig).Msg("ending at once")
-				pooler.Close()
-			default:
-				draining = true
-				log.Info().Stringer("signal", sig).Msg("draining: transactions may end, everyone else is closed; a second signal ends at once")
-				pooler.Drain()
+// obeySignals carries out signals until stop.
+func (s *service) obeySignals() (stop func()) {
+	control, done, ended := make(chan os.Signal, 16), make(chan struct{}), make(chan struct{})
+	signal.Notify(control, obeyed()...)
+	by := &signals{log: s.log, pause: s.pooler, end: s.pooler, shuttingDown: s.pooler.ShuttingDown, reload: s.reloadBySignal}
+	go func() {
+		defer close(ended)
+		by.obey(control, done)
+	}()
+	return func() {
+		signal.Stop(control)
+		close(done)
+		<-ended
+	}
+}
+
+// reloadBySignal reads the settings again and tells systemd so.
+func (s *service) reloadBySignal() {
+	notify(s.log, reloading())
+	if err := s.reloadAll(); err != nil {
+		s.log.Error().Err(err).Msg("config file loading failed, the old settings stay")
+	}
+	notify(s.log, ready)
+}
+
+// reloadAll reads the settings again and puts them in force, all or none. The log's file is opened anew even where they are wrong: logrotate asks for just that.
+func (s *service) reloadAll() error {
+	conf, warnings, err := s.reload()
+	if err == nil {
+		if s.Demo {
+			conf.Databases = s.Config.Databases
+			conf.Upstream = s.Config.Upstream
+			if len(conf.AdminUsers) == 0 {
+				conf.AdminUsers = s.Config.AdminUsers
 			}
 		}
+		err = s.pooler.Reload(conf)
 	}
-}
-
-// reloadInto reads the settings again and gives them to the pooler, all or none.
-func reloadInto(pooler *pool.Pooler, s settings, log zerolog.Logger) error {
-	conf, warnings, err := s.reload()
 	if err != nil {
-		return err
+		return errors.Join(err, s.logs.Open(s.Config))
 	}
 	for _, w := range warnings {
-		log.Warn().Msg(w.String())
+		s.log.Warn().Msg(w.String())
 	}
-	if s.Demo {
-		conf.Databases = s.Config.Databases
-		conf.Upstream = s.Config.Upstream
-		if len(conf.AdminUsers) == 0 {
-			conf.AdminUsers = s.Config.AdminUsers
-		}
-	}
-	return pooler.Reload(conf)
+	s.Config = conf
+	return s.logs.Open(conf)
 }
 
-// startDemo starts the private PostgreSQL and makes it the pooler's.
-func startDemo(ctx context.Context, s *settings, log zerolog.Logger) (*postgres.Cluster, error) {
-	log.Info().Int("scale", s.DemoScale).Msg("starting a private PostgreSQL with sample data")
+// demoStopLimit is how long the private PostgreSQL may take to end.
+const demoStopLimit = 20 * time.Second
+
+// startDemo starts the private PostgreSQL and makes it the pooler's; stop ends it.
+func (s *service) startDemo(ctx context.Context) (stop func(), err error) {
+	s.log.Info().Int("scale", s.DemoScale).Msg("starting a private PostgreSQL with sample data")
 	cluster, err := postgres.Start(ctx, postgres.Options{
 		Sample: true, Scale: s.DemoScale,
-		Log: func(format string, args ...any) { log.Info().Msgf(format, args...) },
+		Log: func(format string, args ...any) { s.log.Info().Msgf(format, args...) },
 	})
 	if err != nil {
 		return nil, err
@@ -137,51 +179,17 @@ func startDemo(ctx context.Context, s *settings, log zerolog.Logger) (*postgres.
 		_ = cluster.Stop(context.Background())
 		return nil, err
 	}
-	return cluster, nil
+	return func() {
+		stopping, cancel := context.WithTimeout(context.Background(), demoStopLimit)
+		defer cancel()
+		if err := cluster.Stop(stopping); err != nil {
+			s.log.Error().Err(err).Msg("private PostgreSQL could not be stopped")
+		}
+	}, nil
 }
 
 func greet(w io.Writer, addr net.Addr) {
 	host, port, _ := net.SplitHostPort(addr.String())
 	_, _ = fmt.Fprintf(w, "\nThe sample is served through poolerd. Try:\n\n  psql 'host=%s port=%s user=authenticator dbname=fountain' -c 'SET search_path TO api' -c 'SET ROLE web_anon' -c 'SELECT * FROM playwright LIMIT 3'\n  psql 'host=%s port=%s user=authenticator dbname=pgbouncer' -c 'SHOW POOLS'\n\nCtrl-C ends it and removes everything.\n\n",
 		host, port, host, port)
-}
-
-// listen opens every address, or none.
-func listen(conf *config.Config) ([]net.Listener, error) {
-	var all []net.Listener
-	for _, addr := range conf.Listen() {
-		l, err := net.Listen("tcp", addr)
-		if err != nil {
-			for _, l := range all {
-				_ = l.Close()
-			}
-			return nil, fmt.Errorf("listen on %s (--listen, listen_addr and listen_port): %w", addr, err)
-		}
-		all = append(all, l)
-	}
-	return all, nil
-}
-
-func newLogger(w *os.File, conf *config.Config) zerolog.Logger {
-	zerolog.TimeFieldFormat = time.RFC3339Nano
-	level, err := zerolog.ParseLevel(conf.Level())
-	if err != nil {
-		level = zerolog.InfoLevel
-	}
-	var out io.Writer = w
-	if conf.LogFormat == config.LogConsole || conf.LogFormat == config.LogAuto && term.IsTerminal(int(w.Fd())) {
-		out = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
-	}
-	return zerolog.New(out).Level(level).With().Timestamp().Logger()
-}
-
-// writePidFile writes the process id; drop removes the file.
-func writePidFile(path string) (drop func(), err error) {
-	if path == "" {
-		return func() {}, nil
-	}
-	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
-		return nil, fmt.Errorf("write the process id (pidfile): %w", err)
-	}
-	return func() { _ = os.Remove(path) }, nil
 }

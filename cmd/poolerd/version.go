@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
+
+	"poolerd/pool/admin"
 )
 
 func versionCommand() *cli.Command {
@@ -15,7 +17,8 @@ func versionCommand() *cli.Command {
 		OnUsageError: onUsageError,
 		Before:       noArguments,
 		Action: func(c *cli.Context) error {
-			_, err := fmt.Fprintf(c.App.Writer, "poolerd %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			// The first line is SHOW VERSION's: PgBouncer's users compare the two.
+			_, err := fmt.Fprintf(c.App.Writer, "%s\n%s %s/%s\n", admin.Describe(version()), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

@@ -48,9 +48,13 @@ func (c *Console) Serve(conn net.Conn, user string) error {
 	return ended(s.serve())
 }
 
-// describe is the text of SHOW VERSION. Tools that look for PgBouncer's version find the one whose console this is.
-func (c *Console) describe() string {
-	return "poolerd " + strings.TrimPrefix(c.version, "poolerd ") + ", console of PgBouncer " + dialect
+// describe is the text of SHOW VERSION.
+func (c *Console) describe() string { return Describe(c.version) }
+
+// Describe makes the text of SHOW VERSION, which is also the first line of "poolerd --version", as it is PgBouncer's. Tools that look for PgBouncer's version find
+// the one whose console this is.
+func Describe(version string) string {
+	return "poolerd " + strings.TrimPrefix(version, "poolerd ") + ", console of PgBouncer " + dialect
 }
 
 // processID is what psql and drivers show as the server's.

@@ -56,9 +56,10 @@ func (a AuthType) NeedsSecret() bool { return a <= AuthPlain || a == AuthHBA }
 
 // Log formats, as in the key log_format.
 const (
-	LogAuto    = "auto" // console on a terminal, else json
-	LogConsole = "console"
-	LogJSON    = "json"
+	LogAuto      = "auto" // on standard error console at a terminal, else json; in a file and in syslog pgbouncer
+	LogConsole   = "console"
+	LogJSON      = "json"
+	LogPgBouncer = "pgbouncer" // lines as PgBouncer writes them
 )
 
 // What becomes of parameters in a recording, as in the key record_parameters.
@@ -169,7 +170,7 @@ type Config struct {
 	StatsPeriod       time.Duration
 	Verbose           int    // 0 to 3; see Level
 	LogLevel          string // a zerolog level's name, or "auto"; see Level
-	LogFormat         string // LogAuto, LogConsole or LogJSON
+	LogFormat         string // LogAuto or another of the Log constants
 
 	// Peers: other poolers that cancel requests are passed on to.
 	PeerID int // of this process; 0: it has no peers

@@ -215,8 +215,8 @@ func ownKeys() []Key {
 			[]string{RecordHashed, RecordKept}, func(c *Config) *string { return &c.RecordParameters }),
 		wordKey(key("log_level", "auto", "trace, debug, info, warn or error; auto is info unless verbose says more"),
 			[]string{"auto", "trace", "debug", "info", "warn", "error"}, func(c *Config) *string { return &c.LogLevel }),
-		wordKey(fixed("log_format", LogAuto, "console for people, json for programs; auto is console on a terminal, else json"),
-			[]string{LogAuto, LogConsole, LogJSON}, func(c *Config) *string { return &c.LogFormat }),
+		wordKey(key("log_format", LogAuto, "console for people, json for programs, pgbouncer as PgBouncer's lines; auto is console on a terminal, json elsewhere on standard error, and pgbouncer in logfile and syslog"),
+			[]string{LogAuto, LogConsole, LogJSON, LogPgBouncer}, func(c *Config) *string { return &c.LogFormat }),
 	}
 	for i := range keys {
 		keys[i].Section = "poolerd"

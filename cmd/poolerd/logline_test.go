@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// TestLogLine: the line of an event, and what of it is PgBouncer's prefix.
+func TestLogLine(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		log  func(l zerolog.Logger)
+		want string
+	}{
+		{"plain", func(l zerolog.Logger) { l.Info().Msg("process up") }, "LOG process up"},
+		{"levels", func(l zerolog.Logger) { l.Warn().Msg("w") }, "WARNING w"},
+		{"noise", func(l zerolog.Logger) { l.Trace().Msg("n") }, "NOISE n"},
+		{"debug", func(l zerolog.Logger) { l.Debug().Msg("d") }, "DEBUG d"},
+		{"error", func(l zerolog.Logger) {
+			l.Error().Err(errors.New("too many files")).Int("pause", 5).Msg("accept failed")
+		}, "ERROR accept failed: too many files pause=5"},
+		{"fatal", func(l zerolog.Logger) { l.WithLevel(zerolog.FatalLevel).Msg("f") }, "FATAL f"},
+		{
+			"client", func(l zerolog.Logger) {
+				l.Info().Uint64("client", 17).Str("user", "bouncer").Str("database", "p0").Str("client_addr", "127.0.0.1:5").Msg("closing because: client close request (age=0s)")
+			},
+			"LOG C-17: p0/bouncer@127.0.0.1:5 closing because: client close request (age=0s)",
+		},
+		{"before the login", func(l zerolog.Logger) { l.Info().Uint64("client", 1).Str("client_addr", "[::1]:5").Msg("x") }, "LOG C-1: (nodb)/(nouser)@[::1]:5 x"},
+		{
+			"server", func(l zerolog.Logger) {
+				l.Info().Uint64("server", 4).Str("database", "p0").Str("user", "bouncer").Str("server_addr", "unix").Int("pid", 9).Msg("new connection to server (from unix)")
+			},
+			"LOG S-4: p0/bouncer@unix new connection to server (from unix) pid=9",
+		},
+		{
+			"both", func(l zerolog.Logger) {
+				l.Info().Uint64("client", 1).Uint64("server", 4).Str("database", "d").Str("user", "u").Str("client_addr", "a").Str("server_addr", "b").Msg("m")
+			},
+			"LOG C-1: d/u@a m server=4 server_addr=b",
+		},
+		{"without a client the names are fields", func(l zerolog.Logger) { l.Info().Str("database", "d").Str("user", "").Bool("yes", true).Msg("m") }, `LOG m database=d user="" yes=true`},
+		{"values", func(l zerolog.Logger) { l.Info().Str("a", "b c").Str("d", `"`).Msg("m") }, `LOG m a="b c" d="\""`},
+		{
+			"a name cannot make an entry", func(l zerolog.Logger) {
+				l.Info().Uint64("client", 1).Str("client_addr", "a").Str("database", "d\n2026-11-26 FATAL").Str("user", "\x1b[31mu").Msg("m\n")
+			},
+			"LOG C-1: d\n\t2026-11-26 FATAL/?[31mu@a m",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var out strings.Builder
+			tc.log(zerolog.New(lineWriter{to: &out}).With().Timestamp().Logger())
+			head := regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \S+ \[` + fmt.Sprint(os.Getpid()) + `\] `).FindString(out.String())
+			if got := out.String()[len(head):]; head == "" || got != tc.want+"\n" {
+				t.Errorf("got  %swant %s", out.String(), tc.want)
+			}
+			var bare strings.Builder
+			tc.log(zerolog.New(lineWriter{to: &bare, bare: true}).With().Timestamp().Logger())
+			if _, want, _ := strings.Cut(tc.want, " "); bare.String() != want+"\n" {
+				t.Errorf("bare: got %swant %s", bare.String(), want)
+			}
+		})
+	}
+}
+
+// TestLogLineTime: the time is the event's, not the writer's.
+func TestLogLineTime(t *testing.T) {
+	newLogger(os.Stderr) // which sets the format of the field
+	when := time.Date(2026, 11, 26, 21, 0, 0, 7_000_000, time.UTC)
+	var out strings.Builder
+	l := zerolog.New(lineWriter{to: &out})
+	l.Info().Time(zerolog.TimestampFieldName, when).Msg("m")
+	if want := when.Local().Format(lineTime) + " ["; !strings.HasPrefix(out.String(), want) {
+		t.Errorf("got %s, want %s", out.String(), want)
+	}
+}

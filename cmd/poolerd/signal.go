@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/rs/zerolog"
+
+	"poolerd/wire"
+)
+
+// obeyed are the signals that have a meaning, PgBouncer's.
+func obeyed() []os.Signal {
+	return []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
+}
+
+// pauser is what SIGUSR1 and SIGUSR2 work on. An error of Pause or Resume says that there was nothing to do.
+type pauser interface {
+	Pause(ctx context.Context, database string) *wire.Error
+	Resume(database string) *wire.Error
+}
+
+// ender is what the other signals work on.
+type ender interface {
+	DrainServers() // ends when no client holds a server any more
+	DrainClients() // ends when the last client has left
+	Close()        // ends
+}
+
+// signals carries out signals as PgBouncer does, with its words in the log: HUP reads the settings again, INT lets transactions end, TERM lets clients end, a second one
+// of these two and QUIT end everything at once; USR1 pauses, USR2 resumes.
+type signals struct {
+	log          zerolog.Logger
+	pause        pauser
+	end          ender
+	shuttingDown func() bool // by a signal or by the console
+	reload       func()
+
+	tasks sync.WaitGroup // pauses that are still waited for
+}
+
+// obey carries out signals until done is closed.
+func (s *signals) obey(control <-chan os.Signal, done <-chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer s.tasks.Wait()
+	defer cancel()
+	for {
+		select {
+		case <-done:
+			return
+		case sig := <-control:
+			s.one(ctx, sig)
+		}
+	}
+}
+
+func (s *signals) one(ctx context.Context, sig os.Signal) {
+	switch sig {
+	case syscall.SIGHUP:
+		s.log.Info().Msg("got SIGHUP, re-reading config")
+		s.reload()
+	case syscall.SIGTERM:
+		s.shutDown("SIGTERM", "waiting for all clients disconnect", s.end.DrainClients)
+	case syscall.SIGINT:
+		s.shutDown("SIGINT", "waiting for all servers connections to be released", s.end.DrainServers)
+	case syscall.SIGQUIT:
+		s.log.Info().Msg("got SIGQUIT, fast exit")
+		s.end.Close()
+	case syscall.SIGUSR1:
+		s.suspendAll(ctx)
+	case syscall.SIGUSR2:
+		s.resumeAll()
+	}
+}
+
+func (s *signals) shutDown(name, waiting string, drain func()) {
+	if s.shuttingDown() {
+		s.log.Info().Msg("got " + name + " while shutting down, fast exit")
+		s.end.Close()
+		return
+	}
+	s.log.Info().Msg("got " + name + ", shutting down, " + waiting)
+	notify(s.log, stopping)
+	drain()
+}
+
+// suspendAll pauses without waiting for the servers that are still at work: further signals have to be heard.
+func (s *signals) suspendAll(ctx context.Context) {
+	s.log.Info().Msg("got SIGUSR1, pausing all activity")
+	s.tasks.Go(func() {
+		if err := s.pause.Pause(ctx, ""); err != nil && ctx.Err() == nil {
+			s.log.Info().Str("reason", err.Message).Msg("got SIGUSR1, but already paused/suspended")
+		}
+	})
+}
+
+func (s *signals) resumeAll() {
+	if s.shuttingDown() {
+		s.log.Info().Msg("got SIGUSR2 while shutting down, ignoring")
+		return
+	}
+	if err := s.pause.Resume(""); err != nil {
+		s.log.Info().Str("reason", err.Message).Msg("got SIGUSR2, but not paused/suspended")
+		return
+	}
+	s.log.Info().Msg("got SIGUSR2, continuing from PAUSE")
+}
