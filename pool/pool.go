@@ -49,6 +49,7 @@ type Pool struct {
 	opening    int       // being opened, or taken back from pgxpool
 	queue      queue
 	outage     outage
+	host       int // of the database's, is tried next
 	closed     bool
 	servers    map[*Server]struct{} // all that are open, those that rest with pgxpool too
 	totals     metrics.Totals
@@ -96,7 +97,7 @@ func (p *Pool) acquire(c *Client) (*Server, *wire.Error) {
 			break
 		}
 		p.mu.Unlock()
-		if time.Since(s.used) > probeAfter && !s.alive() {
+		if !p.usable(s) {
 			s.discard(reasonServerGone)
 			continue
 		}
@@ -184,7 +185,7 @@ func (p *Pool) release(s *Server, now time.Time) {
 }
 
 func (p *Pool) expired(s *Server, now time.Time) bool {
-	return s.generation != p.generation || now.Sub(s.created) > p.conf.ServerLifetime || p.busy+len(p.free) > p.conf.Size+p.conf.ReserveSize
+	return s.generation != p.generation || s.moved.Load() || now.Sub(s.created) > p.conf.ServerLifetime || p.busy+len(p.free) > p.conf.Size+p.conf.ReserveSize
 }
 
 // withdraw takes a waiting client out of the queue, which ends its wait with err. It reports false when the wait has already ended.

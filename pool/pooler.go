@@ -33,6 +33,8 @@ type Pooler struct {
 	keys       keys
 	peers      peers
 	shares     shares
+	names      names
+	outgoing   outgoingTLS
 	ids        atomic.Uint64
 	began      time.Time
 	console    Console
@@ -74,6 +76,10 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	}
 	p.settings.Store(conf)
 	p.users.Store(users)
+	p.names.moved = p.hostMoved
+	if _, err := p.serverTLS(); err != nil {
+		return nil, err
+	}
 	if conf.Record != "" {
 		if p.recorder, err = newRecorder(conf.Record, conf.RecordParameters, log); err != nil {
 			return nil, err
@@ -220,7 +226,7 @@ func (p *Pooler) pool(database, user string) (*Pool, *wire.Error) {
 	pool := &Pool{key: key, pooler: p, space: vars.NewSpace(), conf: conf, servers: map[*Server]struct{}{}, touched: time.Now()}
 	pool.watched = p.watchedOf(database)
 	pool.password = p.password(conf)
-	pg, err := pool.newPgxpool(conf, pool.password)
+	pg, err := pool.newPgxpool(conf)
 	if err != nil {
 		p.log.Error().Err(err).Str("database", database).Msg("pool could not be made")
 		return nil, wire.Fatalf(wire.CodeInternalError, "the pool of this database could not be made")

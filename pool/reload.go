@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"poolerd/pool/config"
+	"poolerd/wire/secure"
 )
 
 // Reload makes conf, which has been checked, the settings, as far as they can change while clients are served; what cannot is logged and stays as it is until a restart.
@@ -13,6 +14,9 @@ func (p *Pooler) Reload(conf *config.Config) error {
 	defer p.reloading.Unlock()
 	users, err := conf.Secrets()
 	if err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	if _, err := secure.NewClient(conf.ServerTLS); err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
 	old := p.config()
@@ -54,7 +58,7 @@ func (p *Pool) resettle(conf config.Pool, password config.Secret, same bool) err
 
 // replace makes a new pgxpool, and closes the servers of the old one as they come free.
 func (p *Pool) replace(conf config.Pool, password config.Secret) error {
-	pg, err := p.newPgxpool(conf, password)
+	pg, err := p.newPgxpool(conf)
 	if err != nil {
 		return err
 	}
@@ -80,7 +84,7 @@ func poolEqual(a, b config.Pool) bool {
 // sameServers tells whether the global settings make the same connections as before.
 func sameServers(a, b *config.Config) bool {
 	return a.ServerIdleTimeout == b.ServerIdleTimeout && a.ServerConnectTimeout == b.ServerConnectTimeout && a.MaxPreparedStatements == b.MaxPreparedStatements &&
-		keepAlive(a) == keepAlive(b)
+		keepAlive(a) == keepAlive(b) && a.ServerTLS == b.ServerTLS
 }
 
 // flat leaves out what is compared elsewhere, or says nothing about connections.
