@@ -353,11 +353,24 @@ func TestInclude(t *testing.T) {
 		{"local all @missing trust", `/etc/hba.conf line 1: could not open file "/etc/missing": file does not exist`},
 		{"include broken.conf", `/etc/broken.conf line 2: end-of-line before database specification`},
 		{"include loop.conf", `/etc/loop.conf line 1: could not open file "/etc/loop.conf": maximum nesting depth exceeded`},
+		{"include twice.conf", `/etc/twice.conf line 1: could not open file "/etc/twice.conf": maximum nesting depth exceeded`},
 		{"local all @loopnames trust", `/etc/loopnames line 1: could not open file "/etc/loopnames": maximum nesting depth exceeded`},
 	} {
-		if _, err := Parse("/etc/hba.conf", []byte(tc.text), disk.read); err == nil || err.Error() != tc.want {
+		if _, err := Parse("/etc/hba.conf", []byte(tc.text), disk.read); err == nil || strings.Split(err.Error(), "\n")[0] != tc.want {
 			t.Errorf("%s: %v, want %s", tc.text, err, tc.want)
 		}
+	}
+}
+
+// TestIncludeBounds: files that include one another many times over do not keep the parser for ever.
+func TestIncludeBounds(t *testing.T) {
+	reads := 0
+	_, err := Parse("f", []byte("include f"), func(string) ([]byte, error) {
+		reads++
+		return []byte(strings.Repeat("include f\n", 50)), nil
+	})
+	if err == nil || reads != mostFiles || strings.Count(err.Error(), "are included") != 1 {
+		t.Errorf("%d files were read", reads)
 	}
 }
 
