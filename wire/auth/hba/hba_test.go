@@ -323,6 +323,7 @@ func TestInclude(t *testing.T) {
 		"/etc/loop.conf":     "include loop.conf\n",
 		"/etc/broken.conf":   "\nlocal\n",
 		"/etc/loopnames":     "@loopnames",
+		"/etc/twice.conf":    strings.Repeat("include twice.conf\n", 9),
 	}
 	r, err := Parse("/etc/hba.conf", []byte("include more.conf\ninclude \"sub/a.conf\"\ninclude_if_exists missing\ninclude_dir conf.d\ninclude_if_exists /abs.conf\n"), disk.read)
 	if err != nil {
