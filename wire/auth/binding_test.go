@@ -305,3 +305,35 @@ func TestPrepare(t *testing.T) {
 		t.Error("a user who has gone is remembered")
 	}
 }
+
+// TestFailuresCostTheSame: whoever fails, and however often that user has logged in, takes one derivation; after Prepare, none.
+func TestFailuresCostTheSame(t *testing.T) {
+	known := secrets{"plain": "secret", "md5": hashMD5("secretmd5"), "stored": stored(t, "secret", 64)}
+	for want, a := range []*Authenticator{New(), New()} {
+		if want = 1 - want; want == 0 {
+			a.Prepare(64, func(yield func(string, string) bool) { _ = yield("plain", "secret") })
+		}
+		for _, user := range []string{"plain", "plain", "md5", "stored", "nobody"} {
+			derivations := 0
+			e := a.Begin(SCRAM, 64, known, user)
+			s := e.steps.(*scramSteps)
+			verifierOf, spend := s.verifier, s.spend
+			s.verifier = func() (verifier, bool) {
+				v, derived := verifierOf()
+				if derived {
+					derivations++
+				}
+				return v, derived
+			}
+			if spend != nil {
+				s.spend = func() { derivations++; spend() }
+			}
+			if err := prove(t, e, NewProver(user, "wrong", nil)); err == nil {
+				t.Fatal("a wrong password is right")
+			}
+			if derivations != want {
+				t.Errorf("%s: %d derivations, want %d", user, derivations, want)
+			}
+		}
+	}
+}

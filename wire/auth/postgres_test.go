@@ -139,7 +139,7 @@ func (s *postgresServer) login(t *testing.T, user string, secure bool) *visitor 
 		}
 		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
 	}
-	if _, err := nc.Write(wire.AppendStartup(nil, wire.Version30, []wire.Param{{"user", user}, {"database", "postgres"}})); err != nil {
+	if _, err := nc.Write(wire.AppendStartup(nil, wire.Version30, []wire.Param{{Name: "user", Value: user}, {Name: "database", Value: "postgres"}})); err != nil {
 		t.Fatal(err)
 	}
 	return &visitor{nc, t}
