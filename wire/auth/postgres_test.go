@@ -64,8 +64,8 @@ func (s *postgresServer) query(t *testing.T, sql string) string {
 	return strings.TrimSuffix(out, "\n")
 }
 
-// enableTLS gives the server a certificate, and a line for md5.
-func (s *postgresServer) enableTLS(t *testing.T) {
+// certificate makes one for localhost, and its digest.
+func certificate(t *testing.T) (pair tls.Certificate, digest []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -77,8 +77,15 @@ func (s *postgresServer) enableTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(der) // the certificate is signed by ECDSA with SHA-256
-	s.endPoint = sum[:]
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, sum[:]
+}
+
+// enableTLS gives the server a certificate, and a line for md5.
+func (s *postgresServer) enableTLS(t *testing.T) {
+	t.Helper()
+	var pair tls.Certificate
+	pair, s.endPoint = certificate(t)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +95,7 @@ func (s *postgresServer) enableTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	owner := info.Sys().(*syscall.Stat_t)
-	for name, block := range map[string]*pem.Block{"server.crt": {Type: "CERTIFICATE", Bytes: der}, "server.key": {Type: "PRIVATE KEY", Bytes: keyDER}} {
+	for name, block := range map[string]*pem.Block{"server.crt": {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, "server.key": {Type: "PRIVATE KEY", Bytes: keyDER}} {
 		path := filepath.Join(data, name)
 		if err := errors.Join(os.WriteFile(path, pem.EncodeToMemory(block), 0o600), os.Chown(path, int(owner.Uid), int(owner.Gid))); err != nil {
 			t.Fatal(err)
