@@ -302,9 +302,11 @@ f line 7: "+y" is not supported: the members of roles are not known here; name t
 }
 
 func TestWarnings(t *testing.T) {
-	r := parse(t, "host all all 10.0.0.0/8 trust\nhost all all 192.168.1.1/0 md5\n")
-	if w := r.Warnings(); len(w) != 1 || w[0].String() != "/etc/hba.conf line 2: address does not match mask: the rule fits nobody" {
-		t.Errorf("warnings %v", w)
+	r := parse(t, "host all all 10.0.0.0/8 trust\nhost all all 192.168.1.1/0 md5\nhostgssenc all all all md5\n")
+	want := `/etc/hba.conf line 2: address does not match mask: the rule fits nobody
+/etc/hba.conf line 3: hostgssenc record cannot match because GSSAPI is not supported`
+	if got := r.Warnings().Error(); got != want {
+		t.Errorf("warnings\n%s\nwant\n%s", got, want)
 	}
 }
 
@@ -370,8 +372,19 @@ func TestIncludeBounds(t *testing.T) {
 		reads++
 		return []byte(strings.Repeat("include f\n", 50)), nil
 	})
-	if err == nil || reads != mostFiles || strings.Count(err.Error(), "are included") != 1 {
-		t.Errorf("%d files were read", reads)
+	var problems Problems
+	errors.As(err, &problems)
+	told := 0
+	for _, p := range problems {
+		if strings.HasSuffix(p.Text, "are included") {
+			told++
+		}
+	}
+	if reads != mostFiles || told != 1 {
+		t.Errorf("%d files were read, and that is told %d times", reads, told)
+	}
+	if lines := strings.Split(err.Error(), "\n"); len(lines) != mostShown+1 || lines[mostShown] != fmt.Sprintf("and %d more", len(problems)-mostShown) {
+		t.Errorf("the error has %d lines, and ends in %s", len(lines), lines[len(lines)-1])
 	}
 }
 
