@@ -89,10 +89,10 @@ type Exchange struct {
 }
 
 // Bind offers SCRAM-SHA-256-PLUS as well, which binds the login to its TLS connection: endPoint is the data of tls-server-end-point channel binding (RFC 5929), the digest
-// of the server's certificate. It comes before Start, and does nothing for other methods. From then on a client that could bind, but thinks that it was not offered, is refused:
+// of the server's certificate. It comes before Start, and does nothing for other methods, or without data. From then on a client that could bind, but thinks that it was not offered, is refused:
 // somebody in between has hidden it.
 func (e *Exchange) Bind(endPoint []byte) {
-	if s, ok := e.steps.(*scramSteps); ok {
+	if s, ok := e.steps.(*scramSteps); ok && len(endPoint) > 0 {
 		s.endPoint = endPoint
 	}
 }

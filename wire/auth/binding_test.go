@@ -131,6 +131,19 @@ func TestChannelBinding(t *testing.T) {
 	}
 }
 
+// TestNothingToBindTo: without data, channel binding is neither offered nor tried.
+func TestNothingToBindTo(t *testing.T) {
+	e := New().Begin(SCRAM, 1, secrets{}, "u")
+	e.Bind([]byte{})
+	if got := offered(t, e); len(got) != 1 || got[0] != mechanism {
+		t.Errorf("offered %v", got)
+	}
+	if chosen, first, err := NewProver("u", "secret", []byte{}).First([]string{mechanismPlus, mechanism}); err != nil || chosen != mechanism || !strings.HasPrefix(string(first), "n,,") {
+		t.Errorf("%s %q, %v", chosen, first, err)
+	}
+	New().Begin(Plain, 1, secrets{}, "u").Bind(endPoint) // changes nothing
+}
+
 // TestBindingIsPartOfTheProof: a client that binds cannot be stripped of it on the way, since what it announced first is repeated at the end.
 func TestBindingIsPartOfTheProof(t *testing.T) {
 	e := New().Begin(SCRAM, 1, secrets{"u": "secret"}, "u")
