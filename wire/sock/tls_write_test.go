@@ -98,6 +98,10 @@ func TestTLSBothWays(t *testing.T) {
 	c, far, _ := tlsPair(t, "tcp", clientConfig())
 	want := bytes.Repeat([]byte("0123456789abcdef"), 1<<19) // 8 MB
 	failed := make(chan error, 3)
+	n, err := c.TryWrite(want)
+	if !errors.Is(err, ErrWait) {
+		t.Fatalf("%d, %v", n, err)
+	}
 	go func() {
 		_, err := far.Write(want)
 		failed <- err
@@ -110,10 +114,6 @@ func TestTLSBothWays(t *testing.T) {
 		}
 		failed <- err
 	}()
-	n, err := c.TryWrite(want)
-	if !errors.Is(err, ErrWait) {
-		t.Fatalf("%d, %v", n, err)
-	}
 	go func() {
 		_, err := c.Write(want[n:])
 		failed <- err
@@ -125,5 +125,33 @@ func TestTLSBothWays(t *testing.T) {
 		if err := <-failed; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestGateBound: an answer to a KeyUpdate never waits, neither for the kernel nor for a writer that does, and a peer that asks on and on without reading is given up.
+func TestGateBound(t *testing.T) {
+	c, _, _ := tlsPair(t, "tcp", clientConfig())
+	fill(t, c)
+	parked := make(chan error, 1)
+	go func() {
+		_, err := c.Write([]byte("parks"))
+		parked <- err
+	}()
+	answer := make([]byte, 1<<10)
+	kept := 0
+	for {
+		if _, err := c.gate.Write(answer); err != nil {
+			break
+		}
+		if kept += len(answer); kept > maxPending {
+			t.Fatal("kept without bounds")
+		}
+	}
+	if _, err := c.TryWrite([]byte("x")); !errors.Is(err, errPending) {
+		t.Errorf("then %v", err)
+	}
+	_ = c.Close()
+	if err := <-parked; err == nil {
+		t.Error("the writer was told of success")
 	}
 }
