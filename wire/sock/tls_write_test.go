@@ -9,18 +9,20 @@ import (
 	"time"
 )
 
-// fill writes until the kernel takes no more, and gives what was taken.
+// fill writes until the kernel has taken nothing for a while, and gives what was taken: the other end's buffer may grow meanwhile.
 func fill(t *testing.T, c *Conn) []byte {
 	t.Helper()
 	chunk := bytes.Repeat([]byte("0123456789abcdef"), 1<<12) // 64 KB
 	var taken []byte
 	for {
-		n, err := c.TryWrite(chunk)
+		_ = c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		n, err := c.Write(chunk)
 		taken = append(taken, chunk[:n]...)
-		if errors.Is(err, ErrWait) {
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			_ = c.SetWriteDeadline(time.Now().Add(20 * time.Second))
 			return taken
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatal(err)
 		}
 	}
