@@ -57,7 +57,11 @@ func TestTLSAllocations(t *testing.T) {
 		}()
 		buf := make([]byte, 100)
 		defer func() { _, _ = far.Close(), <-done }()
-		return testing.AllocsPerRun(200, func() { ask(t, far, buf) })
+		least := testing.AllocsPerRun(200, func() { ask(t, far, buf) })
+		for range 4 { // crypto/tls's pool of buffers is emptied now and then
+			least = min(least, testing.AllocsPerRun(200, func() { ask(t, far, buf) }))
+		}
+		return least
 	}
 	armed := measure(answer)
 	alone := measure(func(c *Conn) { _, _ = io.Copy(struct{ io.Writer }{c.Conn}, struct{ io.Reader }{c.Conn}) })

@@ -133,6 +133,7 @@ func TestGateBound(t *testing.T) {
 		_, err := c.Write([]byte("parks"))
 		parked <- err
 	}()
+	c.gate.reading.Store(true) // as in a TryRead
 	answer := make([]byte, 1<<10)
 	kept := 0
 	for {
@@ -149,5 +150,24 @@ func TestGateBound(t *testing.T) {
 	_ = c.Close()
 	if err := <-parked; err == nil {
 		t.Error("the writer was told of success")
+	}
+}
+
+// TestTLSWriteBelow: whoever writes to the TLS connection itself waits until all of it is on its way.
+func TestTLSWriteBelow(t *testing.T) {
+	c, far, _ := tlsPair(t, "tcp", clientConfig())
+	want := fill(t, c)
+	rest := bytes.Repeat([]byte("fedcba9876543210"), 1<<16) // 1 MB
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Conn.Write(rest)
+		if c.gate.kept() != nil {
+			err = errors.Join(err, errors.New("something was kept"))
+		}
+		done <- errors.Join(err, c.Close())
+	}()
+	got, err := io.ReadAll(far)
+	if err := errors.Join(err, <-done); err != nil || !bytes.Equal(got, append(want, rest...)) {
+		t.Errorf("%d bytes of %d arrived, %v", len(got), len(want)+len(rest), err)
 	}
 }
