@@ -126,7 +126,7 @@ func (l *login) serveReplication() error {
 	}
 	l.logLogin(c)
 	_ = l.conn.SetDeadline(noDeadline)
-	r.relay(l.conn)
+	r.relay(c.conn)
 	return nil
 }
 
