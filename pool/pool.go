@@ -218,26 +218,15 @@ func (s *Server) discard(reason string) {
 		defer cancel()
 		_ = s.lease.Conn().Close(ctx)
 		s.lease.Release()
-		p.drop(s)
-		now := time.Now()
 		p.mu.Lock()
+		delete(p.servers, s)
 		p.busy--
 		p.totals.Closed++
-		p.open(now)
 		p.mu.Unlock()
+		p.pooler.giveShare(p.key)
+		p.retry()
 		p.pooler.changed.ring()
 	})
-}
-
-// drop forgets a server that is closed, once, and lets the pools that lacked its place have it.
-func (p *Pool) drop(s *Server) {
-	p.mu.Lock()
-	_, had := p.servers[s]
-	delete(p.servers, s)
-	p.mu.Unlock()
-	if had {
-		p.pooler.giveShare(p.key)
-	}
 }
 
 // giveShare gives the place of a server of a database and user back, and lets the pools open one that lacked it.

@@ -101,6 +101,15 @@ func (p *Pooler) Serve(listeners ...net.Listener) error {
 	p.mu.Lock()
 	p.listeners = append(p.listeners, listeners...)
 	p.mu.Unlock()
+	switch p.stage.Load() { // the end may have come before the beginning
+	case stageServing:
+	case stageClosing:
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	default:
+		p.StopListening()
+	}
 	p.tasks.Go(p.tendAll)
 	if p.recorder != nil {
 		go p.recorder.run() // until stop, which waits for it
