@@ -102,6 +102,11 @@ func (p *Pooler) Serve(listeners ...net.Listener) error {
 	p.mu.Lock()
 	p.listeners = append(p.listeners, listeners...)
 	p.mu.Unlock()
+	if p.stage.Load() == stageClosing { // Close came first, and has not seen them
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	}
 	p.tasks.Go(p.tendAll)
 	if p.recorder != nil {
 		go p.recorder.run() // until stop, which waits for it
