@@ -39,7 +39,8 @@ type launch struct {
 	conf   config.Pool
 	global *config.Config
 	secure *secure.Client
-	hosts  []string // all of them
+	known  func(endpoint) Credentials // what may be used there
+	hosts  []string                   // all of them
 	ways   []way
 
 	other bool // the way gone last was refused for having TLS, or for having none
@@ -53,6 +54,7 @@ func (p *Pool) aim(cc *pgconn.Config, conf config.Pool) error {
 		return err
 	}
 	l := &launch{pool: p, conf: conf, global: global, secure: client, hosts: hostsOf(conf.Database, global)}
+	l.known = func(e endpoint) Credentials { return p.credentials(conf, e) }
 	l.ways = waysTo(p.hostsInTurn(l.hosts, conf.Database.LoadBalance), global.ServerTLS.Mode)
 	cc.Host, cc.Port = wayPrefix, uint16(conf.Database.Port)
 	cc.Database, cc.User = conf.Database.DBName, conf.User
@@ -207,8 +209,6 @@ func (l *launch) refused(e wire.Error) {
 func (l *launch) reached(c *loginConn) {
 	l.pool.reached(l.hosts, c.at.host, l.conf.Database.LoadBalance)
 }
-
-func (l *launch) credentials(e endpoint) Credentials { return l.pool.credentials(l.conf, e) }
 
 // log gives a logger that names a connection as PgBouncer does.
 func (l *launch) log(id uint64, e endpoint) *zerolog.Logger {

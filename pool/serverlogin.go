@@ -109,6 +109,9 @@ func (c *loginConn) take(typ byte, message []byte) error {
 	case wire.ServerErrorResponse:
 		c.refused(body)
 	case wire.ServerReadyForQuery:
+		if !c.auth.over {
+			return c.cannot(&errLogin{toldBrokenAuth, "protocol error: the server is ready without an authentication"})
+		}
 		c.done = true
 		c.auth.end()
 		c.launch.reached(c)

@@ -21,6 +21,7 @@ type conversation struct {
 	prover *auth.Prover // of a SCRAM exchange that is under way
 	proved bool         // the server has proved in a SCRAM exchange that it knows the secret
 	scram  bool         // a SCRAM exchange has begun
+	over   bool         // the server has let us in
 }
 
 // end wipes what is secret.
@@ -62,10 +63,14 @@ func (c *loginConn) authenticate(body []byte) (pass bool, _ error) {
 		return false, c.cannot(&errLogin{toldBrokenAuth, "authentication request without a code"})
 	}
 	code, data := binary.BigEndian.Uint32(body), body[4:]
-	if code == authOK {
+	switch {
+	case c.auth.over:
+		return false, c.cannot(&errLogin{toldBrokenAuth, "protocol error: authentication request after the authentication"})
+	case code == authOK:
 		if c.auth.scram && !c.auth.proved {
 			return false, c.cannot(&errLogin{toldSignature, "the server ended the SCRAM exchange without proving that it knows the secret"})
 		}
+		c.auth.over = true
 		return true, nil
 	}
 	answer, err := c.answer(code, data)
@@ -126,7 +131,7 @@ func (c *loginConn) answer(code uint32, data []byte) ([]byte, *errLogin) {
 }
 
 func (c *loginConn) answerCleartext() ([]byte, *errLogin) {
-	known := c.launch.credentials(c.at)
+	known := c.launch.known(c.at)
 	if known.Secret.Kind() != config.PlainSecret {
 		return nil, wrongType("password", known)
 	}
@@ -137,7 +142,7 @@ func (c *loginConn) answerMD5(salt []byte) ([]byte, *errLogin) {
 	if len(salt) != 4 {
 		return nil, &errLogin{toldBrokenAuth, "protocol error: md5 request without a salt"}
 	}
-	known := c.launch.credentials(c.at)
+	known := c.launch.known(c.at)
 	if kind := known.Secret.Kind(); kind != config.PlainSecret && kind != config.MD5Secret {
 		return nil, wrongType("MD5", known)
 	}
@@ -156,7 +161,7 @@ func (c *loginConn) answerSASL(data []byte) ([]byte, *errLogin) {
 		}
 		mechanisms, data = append(mechanisms, string(name)), rest
 	}
-	known := c.launch.credentials(c.at)
+	known := c.launch.known(c.at)
 	switch {
 	case known.Secret.Kind() == config.PlainSecret:
 		c.auth.prover = auth.NewProver(c.launch.conf.User, known.Secret.Reveal(), c.endPoint())
