@@ -54,7 +54,7 @@ func (p *Pool) aim(cc *pgconn.Config, conf config.Pool) error {
 		return err
 	}
 	l := &launch{pool: p, conf: conf, global: global, secure: client, hosts: hostsOf(conf.Database, global)}
-	l.known = func(e endpoint) Credentials { return p.credentials(conf, e) }
+	l.known = func(e endpoint) Credentials { return p.secretsFor(conf, e) }
 	l.ways = waysTo(p.hostsInTurn(l.hosts, conf.Database.LoadBalance), global.ServerTLS.Mode)
 	cc.Host, cc.Port = wayPrefix, uint16(conf.Database.Port)
 	cc.Database, cc.User = conf.Database.DBName, conf.User

@@ -10,13 +10,9 @@ import (
 	"poolerd/pool/config"
 )
 
-// credentials gives what a login to a server of conf at e may use. The first that is there counts: the password in the database's settings; what is known of the user, from auth_file,
-// auth_query or the client's own login; the password file of the pooler's account.
-func (p *Pool) credentials(conf config.Pool, e endpoint) Credentials {
-	if conf.Database.Password.Kind() != config.NoSecret {
-		return Credentials{Secret: conf.Database.Password}
-	}
-	known := p.pooler.credentials(conf.User)
+// secretsFor gives what a login to a server of conf at e may use: what the pool's credentials are, else what the password file of the pooler's account has. The keys are a copy: Zero them.
+func (p *Pool) secretsFor(conf config.Pool, e endpoint) Credentials {
+	known := p.credentials()
 	if known.Secret.Kind() != config.NoSecret || known.Keys != nil {
 		return known
 	}

@@ -11,8 +11,8 @@ type Credentials struct {
 	Keys   *auth.Keys // of the client's own SCRAM login; nil: none
 }
 
-// credentials gives what is known of a user.
-func (p *Pooler) credentials(user string) Credentials {
-	s, _ := p.secrets().Secret(user)
+// credentials gives what the pool's servers log in with: the password of the database's entry, else the one of auth_file.
+func (p *Pool) credentials() Credentials {
+	s := p.pooler.password(p.settings())
 	return Credentials{Secret: s}
 }
