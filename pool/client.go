@@ -197,8 +197,8 @@ func (c *Client) onReadable(uintptr) bool {
 		if c.left != "" {
 			return true
 		}
-		if n < len(space) && c.conn.Armed() {
-			c.rest() // nothing more was there, and the poller tells of the next arrival
+		if c.conn.Drained() {
+			c.rest() // the poller tells of the next arrival
 			return c.left != ""
 		}
 	}
