@@ -138,15 +138,6 @@ func tables(flags map[string]string) string {
 	})
 	b.WriteString("\n### PgBouncer's keys that have no effect\n\nSet to anything but PgBouncer's default they are a warning.\n\n| key | why |\n|---|---|\n")
 	section(&b, config.Harmless, func(k config.Key) string { return fmt.Sprintf("| `%s` | %s |\n", k.Name, cell(k.Reason)) })
-	b.WriteString("\n### PgBouncer's keys that are refused\n\nSet to anything but what is accepted they are an error, since what they ask for would be missed.\n\n" +
-		"| key | accepted | why |\n|---|---|---|\n")
-	section(&b, config.Refused, func(k config.Key) string {
-		accepted := make([]string, 0, len(k.Accept))
-		for _, a := range k.Accept {
-			accepted = append(accepted, code(a))
-		}
-		return fmt.Sprintf("| `%s` | %s | %s |\n", k.Name, strings.Join(accepted, ", "), cell(k.Reason))
-	})
 	b.WriteString("\n")
 	return b.String()
 }

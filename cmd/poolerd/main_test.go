@@ -100,7 +100,7 @@ func TestMistakes(t *testing.T) {
 		{"serve", "", "--upstream: is missing, and nothing else says where PostgreSQL is; give --upstream postgres://"},
 		{"serve --upstream=host", "", `--upstream "host": is not a PostgreSQL URL; write postgres://`},
 		{"serve --upstream=postgres://u:hush@h:x", "", `--upstream "postgres://(hidden)@h:x": is not a URL that can be read`},
-		{"serve --upstream=postgres://127.0.0.1", "", "auth_type = scram-sha-256: no user has a password, so that nobody could log in; name a file of users"},
+		{"serve --upstream=postgres://127.0.0.1", "", "auth_type = md5: no user has a password, so that nobody could log in; name a file of users"},
 		{"serve " + upstream + " --pool-size=many", "", `--pool-size "many": not a usable whole number; give one of at least 1`},
 		{"serve " + upstream, "POOLERD_POOL_SIZE=many", `POOLERD_POOL_SIZE "many": not a usable whole number`},
 		{"serve " + upstream + " --query-wait-timeout=soon", "", `--query-wait-timeout "soon": not a usable duration; give seconds as "8"`},

@@ -31,8 +31,8 @@ func (k *checker) key(name, reason, hint string) {
 }
 
 func (k *checker) listen() {
-	if len(k.c.ListenAddr) == 0 {
-		k.key("listen_addr", "there is nothing to listen on", "give an address, such as 127.0.0.1, or * for all")
+	if len(k.c.ListenAddr) == 0 && k.c.UnixSocketDir == "" {
+		k.key("listen_addr", "there is nothing to listen on", "give an address, such as 127.0.0.1, or * for all, or a unix_socket_dir")
 	}
 	for _, a := range k.c.ListenAddr {
 		if err := checkListen(a); err != nil {
@@ -70,9 +70,9 @@ func (k *checker) sizes() {
 
 func (k *checker) logins() {
 	c := k.c
-	if c.AuthType.NeedsSecret() && c.AuthFile == "" && c.Upstream.Password.Kind() == NoSecret {
+	if c.AuthType.NeedsSecret() && c.AuthType != AuthHBA && c.AuthFile == "" && c.Upstream.Password.Kind() == NoSecret && !c.asksServers() {
 		k.key("auth_type", "no user has a password, so that nobody could log in",
-			"name a file of users with auth_file (--auth-file), or a user with a password in --upstream, or set auth_type = trust")
+			"name a file of users with auth_file (--auth-file), or an auth_user that asks PostgreSQL for them, or a user with a password in --upstream, or set auth_type = trust")
 	}
 	if c.AuthType != AuthAny {
 		return
@@ -85,4 +85,17 @@ func (k *checker) logins() {
 			})
 		}
 	}
+}
+
+// asksServers tells whether auth_query is run for the clients of some database.
+func (c *Config) asksServers() bool {
+	if c.AuthUser != "" {
+		return true
+	}
+	for _, db := range c.Databases {
+		if db.AuthUser != nil {
+			return true
+		}
+	}
+	return false
 }

@@ -35,8 +35,8 @@ func (p PinPolicy) String() string { return [...]string{"pin", "error", "off"}[p
 type AuthType uint8
 
 const (
-	AuthSCRAM  AuthType = iota // SCRAM-SHA-256 with plain and SCRAM secrets; the default
-	AuthMD5                    // MD5 with plain and MD5 secrets, SCRAM-SHA-256 for users that have a SCRAM secret
+	AuthSCRAM  AuthType = iota // SCRAM-SHA-256 with plain and SCRAM secrets
+	AuthMD5                    // MD5 with plain and MD5 secrets, SCRAM-SHA-256 for users that have a SCRAM secret; the default
 	AuthPlain                  // the password as it is, over the wire
 	AuthTrust                  // nothing is asked
 	AuthAny                    // nothing is asked and the client's user name is not used: every database names its user, everyone is an administrator
@@ -196,11 +196,12 @@ type Config struct {
 	Upstream Upstream
 
 	origins map[string]Origin // of the keys that were set
+	inert   map[string]string // values of the keys without effect, for SHOW CONFIG
 }
 
 // Defaults gives the settings of an empty file.
 func Defaults() *Config {
-	c := &Config{Databases: map[string]Database{}, Users: map[string]UserSettings{}, Peers: map[int]Peer{}, origins: map[string]Origin{}}
+	c := &Config{Databases: map[string]Database{}, Users: map[string]UserSettings{}, Peers: map[int]Peer{}, origins: map[string]Origin{}, inert: map[string]string{}}
 	for _, k := range Keys() {
 		if k.Support != Honoured {
 			continue
@@ -229,7 +230,7 @@ func (c *Config) Level() string {
 func (c *Config) Set(key, value string, from Origin) error {
 	k, ok := findKey(key)
 	if !ok || k.Support != Honoured {
-		return &Error{Origin: from, Key: key, Value: value, Reason: "unknown setting", Hint: didYouMean(key, honouredNames())}
+		return &Error{Origin: from, Key: key, Value: shownValue(key, value), Reason: "unknown setting", Hint: didYouMean(key, honouredNames())}
 	}
 	if err := k.set(c, value); err != nil {
 		return k.problem(from, value, err)

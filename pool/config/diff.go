@@ -19,8 +19,8 @@ type Change struct {
 func Diff(old, new *Config) []Change {
 	var changes []Change
 	for _, k := range honouredKeys() {
-		if a, b := k.get(old), k.get(new); a != b {
-			changes = append(changes, Change{k.Name, a, b, !k.Reloadable})
+		if k.differs(old, new) {
+			changes = append(changes, Change{k.Name, k.get(old), k.get(new), !k.Reloadable})
 		}
 	}
 	changes = append(changes, diffMaps("databases.", old.Databases, new.Databases, func(d Database) Database { d.Origin = Origin{}; return d })...)

@@ -17,14 +17,14 @@
 //
 //   - pool_mode is transaction (PgBouncer: session): session state is kept per client here, so that it is safe.
 //   - max_client_conn is 10000 (100): an idle client costs a few kilobytes.
-//   - auth_type is scram-sha-256 (md5).
-//   - listen_addr is 127.0.0.1 (none), and unix_socket_dir is empty (/tmp): the pooler listens on TCP only, for now.
+//   - listen_addr is 127.0.0.1 (none).
+//   - auth_query names the schema of pg_authid, so that no table of that name can stand in its way.
 //   - server_login_retry is 0.5 s (15 s): here it is the longest pause of a growing backoff between attempts to reach a server.
 //   - With auth_type=trust a user need not stand in auth_file.
 //
 // # Every key
 //
 // Keys is the one list of all keys: reading, defaults, SHOW CONFIG, the reference and the check of configs/poolerd.ini come from it. A key of PgBouncer
-// that has no effect here is either harmless, and gives a Warning, or is refused by name with the reason. An unknown key is an error that names the
+// that has no effect here gives a Warning with the reason when it is set. An unknown key is an error that names the
 // nearest known one. All problems are reported together, as Errors.
 package config

@@ -1,9 +1,6 @@
 package config
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Support says what poolerd does with a key.
 type Support uint8
@@ -11,7 +8,6 @@ type Support uint8
 const (
 	Honoured Support = iota
 	Harmless         // accepted without effect; a Warning when it is set to anything but its default
-	Refused          // an error, but for the values in Accept, with which nothing is asked for
 )
 
 // Key is one key of [pgbouncer] or [poolerd].
@@ -23,44 +19,36 @@ type Key struct {
 	Doc        string // one line
 	Reloadable bool   // a reload changes it; else it needs a restart
 	Support    Support
-	Accept     []string // of a refused key: the values that ask for nothing
-	Reason     string   // of a harmless or refused key: why
+	Reason     string // of a harmless key: why it has no effect
 
-	set func(*Config, string) *Error // the error has only Reason and Hint
-	get func(*Config) string
+	set  func(*Config, string) *Error // the error has only Reason and Hint
+	get  func(*Config) string         // as it may be shown
+	full func(*Config) string         // with the secrets that get masks; nil: there are none
 }
 
 // Keys gives every key that is known, honoured ones first, in the order of the reference.
-func Keys() []Key { return slices.Concat(honouredKeys(), ignoredKeys(), refusedKeys()) }
+func Keys() []Key { return slices.Concat(honouredKeys(), ignoredKeys()) }
 
 // problem makes a setter's complaint an Error about k.
 func (k Key) problem(from Origin, value string, e *Error) *Error {
-	e.Origin, e.Key, e.Value = from, k.Name, value
+	e.Origin, e.Key, e.Value = from, k.Name, shownValue(k.Name, value)
 	return e
 }
 
-// check judges the value of a key that has no effect: an error, a warning, or neither.
-func (k Key) check(from Origin, value string) (*Error, *Warning) {
-	if value == k.Default || slices.Contains(k.Accept, value) {
-		return nil, nil
+// check judges the value of a key that has no effect: a warning, or none.
+func (k Key) check(from Origin, value string) *Warning {
+	if value == k.Default {
+		return nil
 	}
-	p := Error{Origin: from, Key: k.Name, Value: value}
-	if k.Support == Harmless {
-		p.Reason = "has no effect: " + k.Reason
-		w := Warning(p)
-		return nil, &w
+	return &Warning{Origin: from, Key: k.Name, Value: value, Reason: "has no effect: " + k.Reason}
+}
+
+// differs tells whether two Configs have another value of an honoured key.
+func (k Key) differs(a, b *Config) bool {
+	if k.full != nil {
+		return k.full(a) != k.full(b)
 	}
-	p.Reason, p.Hint = "is not supported: "+k.Reason, "remove it"
-	if len(k.Accept) > 0 {
-		shown := slices.Clone(k.Accept)
-		for i, a := range shown {
-			if a == "" {
-				shown[i] = "nothing"
-			}
-		}
-		p.Hint += ", or set it to " + strings.Join(shown, " or ")
-	}
-	return &p, nil
+	return k.get(a) != k.get(b)
 }
 
 func findKey(name string) (Key, bool) {
@@ -78,21 +66,4 @@ func honouredNames() []string {
 		names = append(names, k.Name)
 	}
 	return names
-}
-
-// Entry is a row of SHOW CONFIG.
-type Entry struct {
-	Key, Value, Default string
-	Changeable          bool // by a reload
-}
-
-// Entries gives every honoured key with its value, by name. No key of [pgbouncer] or [poolerd] holds a secret; those are in [databases] and the user list,
-// which are not here.
-func (c *Config) Entries() []Entry {
-	var all []Entry
-	for _, k := range honouredKeys() {
-		all = append(all, Entry{k.Name, k.get(c), k.Default, k.Reloadable})
-	}
-	slices.SortFunc(all, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
-	return all
 }

@@ -29,7 +29,7 @@ func TestEveryKeyOfPgBouncerIsKnown(t *testing.T) {
 		}
 	}
 	slices.Sort(ours)
-	theirs := strings.Fields(pgbouncerKeys)
+	theirs := append(strings.Fields(pgbouncerKeys), "pool_idle_timeout") // of its next version
 	slices.Sort(theirs)
 	for _, name := range theirs {
 		if !slices.Contains(ours, name) {
@@ -63,7 +63,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: default %q is shown as %q", k.Name, k.Default, got)
 		}
 		changed := false
-		for _, other := range []string{"1", "0", "7", "session", "trust", "json", "warn", "kept", "words", "error", "4096"} {
+		for _, other := range []string{"1", "0", "7", "session", "trust", "json", "warn", "kept", "words", "error", "4096", "require", "0700", "local0"} {
 			if k.set(c, other) == nil && k.get(c) == other && other != k.Default {
 				changed = true
 			}
@@ -81,9 +81,11 @@ func TestDefaultsOfPgBouncer(t *testing.T) {
 		"max_db_connections": "0", "max_user_connections": "0", "max_prepared_statements": "200", "query_wait_timeout": "120", "server_lifetime": "3600",
 		"server_idle_timeout": "600", "server_connect_timeout": "15", "query_timeout": "0", "idle_transaction_timeout": "0", "transaction_timeout": "0",
 		"client_idle_timeout": "0", "client_login_timeout": "60", "cancel_wait_timeout": "10", "server_reset_query": "DISCARD ALL", "stats_period": "60",
-		"log_connections": "1", "tcp_keepalive": "1", "scram_iterations": "4096",
+		"log_connections": "1", "tcp_keepalive": "1", "scram_iterations": "4096", "auth_type": "md5", "unix_socket_dir": "/tmp", "unix_socket_mode": "0777", "server_tls_sslmode": "prefer",
+		"client_tls_sslmode": "disable", "tcp_defer_accept": "1", "max_packet_size": "2147483647", "query_wait_notify": "5", "autodb_idle_timeout": "3600",
+		"server_check_query": "<empty>", "server_check_delay": "30", "suspend_timeout": "10", "listen_backlog": "128", "dns_max_ttl": "15", "pool_idle_timeout": "0",
 		// deliberately others
-		"pool_mode": "transaction", "max_client_conn": "10000", "auth_type": "scram-sha-256", "listen_addr": "127.0.0.1", "server_login_retry": "0.5",
+		"pool_mode": "transaction", "max_client_conn": "10000", "listen_addr": "127.0.0.1", "server_login_retry": "0.5",
 	}
 	for _, e := range Defaults().Entries() {
 		if w, ok := want[e.Key]; ok && (e.Value != w || e.Default != w) {

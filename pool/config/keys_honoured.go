@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -9,7 +10,7 @@ import (
 
 // honouredKeys is the table of the keys that have an effect.
 func honouredKeys() []Key {
-	return slices.Concat(listenKeys(), poolKeys(), sessionKeys(), loginKeys(), timeoutKeys(), socketKeys(), peerKeys(), logKeys(), ownKeys())
+	return slices.Concat(listenKeys(), poolKeys(), sessionKeys(), loginKeys(), clientTLSKeys(), serverTLSKeys(), serverKeys(), timeoutKeys(), socketKeys(), nameKeys(), peerKeys(), logKeys(), ownKeys())
 }
 
 // key begins an entry of [pgbouncer] that a reload changes.
@@ -28,12 +29,25 @@ func (k Key) in(unit string) Key { k.Unit = unit; return k }
 
 func listenKeys() []Key {
 	return []Key{
-		listKey(fixed("listen_addr", "127.0.0.1", "addresses to listen on, comma-separated: a name, an IP address, * for all, or host:port"),
+		listKey(fixed("listen_addr", "127.0.0.1", "addresses to listen on, comma-separated: a name, an IP address, * for all, or host:port; empty for the Unix socket only"),
 			func(c *Config) *[]string { return &c.ListenAddr }),
 		intKey(fixed("listen_port", "6432", "TCP port of the addresses that name none; 0 lets the system choose"), 0, 65535,
 			func(c *Config) *int { return &c.ListenPort }),
 		textKey(fixed("pidfile", "", "file that holds the process id while the pooler runs"),
 			func(c *Config) *string { return &c.PidFile }),
+		textKey(fixed("unix_socket_dir", "/tmp", "directory of the Unix socket; @ in front makes an abstract one; empty for none"),
+			func(c *Config) *string { return &c.UnixSocketDir }),
+		modeKey(fixed("unix_socket_mode", "0777", "permissions of the Unix socket, octal; an abstract one has none"),
+			func(c *Config) *os.FileMode { return &c.UnixSocketMode }),
+		textKey(fixed("unix_socket_group", "", "group of the Unix socket, by name or number; empty leaves it to the system"),
+			func(c *Config) *string { return &c.UnixSocketGroup }),
+		boolKey(fixed("so_reuseport", "0", "let several processes listen on one port, between which the system shares out the connections"),
+			func(c *Config) *bool { return &c.SoReusePort }),
+		intKey(fixed("listen_backlog", "128", "connections that may wait to be accepted").in("connections"), 1, math.MaxInt32,
+			func(c *Config) *int { return &c.ListenBacklog }),
+		deferKey(key("tcp_defer_accept", "1", "let the system hold back a TCP connection until its first data is there, for 45 s at most (Linux)")),
+		textKey(fixed("user", "", "system user to become after the start as root; empty stays who it is"),
+			func(c *Config) *string { return &c.User }),
 	}
 }
 
@@ -56,6 +70,10 @@ func poolKeys() []Key {
 			func(c *Config) *int { return &c.MaxDBConnections }),
 		intKey(key("max_user_connections", "0", "most servers of a user over all databases; 0 is no limit").in(conns), 0, math.MaxInt32,
 			func(c *Config) *int { return &c.MaxUserConnections }),
+		intKey(key("max_db_client_connections", "0", "most clients of a database over all users; 0 is no limit").in(conns), 0, math.MaxInt32,
+			func(c *Config) *int { return &c.MaxDBClientConnections }),
+		intKey(key("max_user_client_connections", "0", "most clients of a user over all databases; 0 is no limit").in(conns), 0, math.MaxInt32,
+			func(c *Config) *int { return &c.MaxUserClientConnections }),
 		boolKey(key("server_round_robin", "0", "take the server that has rested longest, not the one used last"), func(c *Config) *bool { return &c.ServerRoundRobin }),
 	}
 }
@@ -71,20 +89,41 @@ func sessionKeys() []Key {
 		textKey(key("server_reset_query", "DISCARD ALL", "statement run on a server when a session-mode client leaves it; empty is none"),
 			func(c *Config) *string { return &c.ServerResetQuery }),
 		boolKey(key("server_reset_query_always", "0", "run server_reset_query in every mode"), func(c *Config) *bool { return &c.ServerResetQueryAlways }),
+		boolKey(fixed("disable_pqexec", "0", "refuse the simple query protocol, in which one message can hold several statements"), func(c *Config) *bool { return &c.DisablePqexec }),
+		packetKey(key("max_packet_size", "2147483647", "largest message that is let through, either way").in("bytes")),
 	}
 }
 
 func loginKeys() []Key {
-	auth := key("auth_type", "scram-sha-256", "how clients prove who they are: scram-sha-256, md5, plain, trust or any")
+	auth := key("auth_type", "md5", "how clients prove who they are: scram-sha-256, md5 (SCRAM for users with a SCRAM secret), plain, ldap, cert, trust, any, or hba for the rules of auth_hba_file")
 	auth.set = func(c *Config, s string) *Error { return store(&c.AuthType, s, parseAuthType) }
 	auth.get = func(c *Config) string { return c.AuthType.String() }
 	return []Key{
 		auth,
 		textKey(key("auth_file", "", "file with the users' passwords or secrets (userlist.txt)"), func(c *Config) *string { return &c.AuthFile }),
+		textKey(key("auth_hba_file", "", "file of the access rules of auth_type = hba, in the format of pg_hba.conf"), func(c *Config) *string { return &c.AuthHBAFile }),
+		textKey(key("auth_ident_file", "", "file of the user name maps of cert and peer, in the format of pg_ident.conf"), func(c *Config) *string { return &c.AuthIdentFile }),
+		maskedKey(key("auth_ldap_options", "", "LDAP server of auth_type = ldap, written as in an access rule, as ldapserver=ldap.example.com ldapbasedn=\"dc=example,dc=com\""), func(c *Config) *string { return &c.AuthLDAPOptions }),
+		textKey(key("auth_user", "", "user that runs auth_query for the users who are not in auth_file; empty: nobody does"), func(c *Config) *string { return &c.AuthUser }),
+		textKey(key("auth_query", defaultAuthQuery, "query that finds the name and the secret of the user $1"), func(c *Config) *string { return &c.AuthQuery }),
+		databaseKey(key("auth_dbname", "", "database in which auth_query is run; empty: in the one that the client asks for"), func(c *Config) *string { return &c.AuthDBName }),
 		intKey(key("scram_iterations", "4096", "iterations of the SCRAM secrets derived from plain passwords").in("iterations"), 1, math.MaxInt32,
 			func(c *Config) *int { return &c.SCRAMIterations }),
 		listKey(key("admin_users", "", "users that may run every command of the console, comma-separated"), func(c *Config) *[]string { return &c.AdminUsers }),
 		listKey(key("stats_users", "", "users that may read the console, comma-separated"), func(c *Config) *[]string { return &c.StatsUsers }),
+	}
+}
+
+// defaultAuthQuery is PgBouncer's, but for the schema: without it a user who may create tables could put one in the way.
+const defaultAuthQuery = "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END FROM pg_catalog.pg_authid WHERE rolname=$1 AND rolcanlogin"
+
+func serverKeys() []Key {
+	return []Key{
+		textKey(key("server_check_query", "<empty>", "statement that finds out whether a server which has rested still lives; <empty> asks without one, nothing does not ask"),
+			func(c *Config) *string { return &c.ServerCheckQuery }),
+		durationKey(key("server_check_delay", "30", "rest after which a server is checked before its next use"), func(c *Config) *time.Duration { return &c.ServerCheckDelay }),
+		boolKey(key("server_fast_close", "0", "on RECONNECT and after a change of its database, close the server of a session-mode client as soon as it is outside a transaction"),
+			func(c *Config) *bool { return &c.ServerFastClose }),
 	}
 }
 
@@ -100,6 +139,10 @@ func timeoutKeys() []Key {
 		durationKey(key("idle_transaction_timeout", "0", "time a client may idle inside a transaction; 0 is no limit"), func(c *Config) *time.Duration { return &c.IdleTransactionTimeout }),
 		durationKey(key("transaction_timeout", "0", "time a transaction may take; 0 is no limit"), func(c *Config) *time.Duration { return &c.TransactionTimeout }),
 		durationKey(key("client_idle_timeout", "0", "time after which an idle client is closed; 0 is never"), func(c *Config) *time.Duration { return &c.ClientIdleTimeout }),
+		durationKey(key("autodb_idle_timeout", "3600", "idle time after which a database that came from the entry * is forgotten; 0 is never"), func(c *Config) *time.Duration { return &c.AutodbIdleTimeout }),
+		durationKey(key("pool_idle_timeout", "0", "idle time after which a pool without clients and servers is forgotten; 0 is never"), func(c *Config) *time.Duration { return &c.PoolIdleTimeout }),
+		durationKey(key("query_wait_notify", "5", "wait after which a client in the queue gets a notice; 0 is never"), func(c *Config) *time.Duration { return &c.QueryWaitNotify }),
+		durationKey(key("suspend_timeout", "10", "time that SUSPEND waits for what is under way before it closes the connection"), func(c *Config) *time.Duration { return &c.SuspendTimeout }),
 		durationKey(key("client_login_timeout", "60", "time a client has for its login; 0 is no limit"), func(c *Config) *time.Duration { return &c.ClientLoginTimeout }),
 	}
 }
@@ -115,6 +158,15 @@ func socketKeys() []Key {
 		durationKey(key("tcp_keepidle", "0", "idle time before the first keepalive probe; 0 leaves it to the system"), func(c *Config) *time.Duration { return &c.TCPKeepIdle }),
 		durationKey(key("tcp_keepintvl", "0", "time between keepalive probes; 0 leaves it to the system"), func(c *Config) *time.Duration { return &c.TCPKeepIntvl }),
 		user,
+		intKey(key("tcp_socket_buffer", "0", "size of the system's buffers of a connection; 0 leaves it to the system").in("bytes"), 0, math.MaxInt32,
+			func(c *Config) *int { return &c.TCPSocketBuffer }),
+	}
+}
+
+func nameKeys() []Key {
+	return []Key{
+		durationKey(key("dns_max_ttl", "15", "time for which the addresses of a host name are believed"), func(c *Config) *time.Duration { return &c.DNSMaxTTL }),
+		durationKey(key("dns_nxdomain_ttl", "15", "time for which a host name that was not found is believed not to be there"), func(c *Config) *time.Duration { return &c.DNSNXDomainTTL }),
 	}
 }
 
@@ -127,12 +179,17 @@ func peerKeys() []Key {
 
 func logKeys() []Key {
 	return []Key{
+		textKey(key("logfile", "", "file that the log is appended to; it is opened anew on RELOAD, so that it can be rotated"), func(c *Config) *string { return &c.LogFile }),
+		boolKey(key("syslog", "0", "send the log to syslog too"), func(c *Config) *bool { return &c.Syslog }),
+		textKey(key("syslog_ident", "pgbouncer", "name in syslog"), func(c *Config) *string { return &c.SyslogIdent }),
+		wordKey(key("syslog_facility", "daemon", "facility in syslog: auth, authpriv, daemon, user or local0 to local7"),
+			[]string{"auth", "authpriv", "daemon", "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"}, func(c *Config) *string { return &c.SyslogFacility }),
 		boolKey(key("log_connections", "1", "log each login"), func(c *Config) *bool { return &c.LogConnections }),
 		boolKey(key("log_disconnections", "1", "log each client and server that goes, with the reason"), func(c *Config) *bool { return &c.LogDisconnections }),
 		boolKey(key("log_pooler_errors", "1", "log the errors that the pooler itself sends to clients"), func(c *Config) *bool { return &c.LogPoolerErrors }),
 		boolKey(key("log_stats", "1", "log the sums of each stats_period"), func(c *Config) *bool { return &c.LogStats }),
 		durationKey(key("stats_period", "60", "period of the averages in SHOW STATS and of log_stats"), func(c *Config) *time.Duration { return &c.StatsPeriod }),
-		intKey(key("verbose", "0", "1 logs at debug, 2 and 3 at trace, unless log_level says otherwise"), 0, 3, func(c *Config) *int { return &c.Verbose }),
+		intKey(key("verbose", "0", "1 logs at debug, 2 and more at trace, unless log_level says otherwise"), 0, math.MaxInt32, func(c *Config) *int { return &c.Verbose }),
 	}
 }
 

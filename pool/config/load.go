@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,7 +25,8 @@ func Parse(name string, text []byte) (*Config, []Warning, error) {
 
 func parse(name string, text []byte, readFile func(string) ([]byte, error)) (*Config, []Warning, error) {
 	l := loader{config: Defaults()}
-	r := iniReader{readFile: readFile, apply: l.apply, report: func(e *Error) { l.problems = append(l.problems, e) }}
+	l.config.inert["conffile"] = name
+	r := iniReader{readFile: readFile, apply: l.apply, entered: l.enter, report: func(e *Error) { l.problems = append(l.problems, e) }}
 	r.read(name, text, 0)
 	if err := l.problems.orNil(); err != nil {
 		return nil, l.warnings, err
@@ -46,6 +48,23 @@ type loader struct {
 	config   *Config
 	warnings []Warning
 	problems Errors
+}
+
+// enter looks out for a second [pgbouncer]: there PgBouncer forgets what the first one set.
+func (l *loader) enter(at Origin, section string) {
+	if section != "pgbouncer" {
+		return
+	}
+	for _, k := range Keys() {
+		if from, set := l.config.origins[k.Name]; set && k.Section == section {
+			l.warnings = append(l.warnings, Warning{
+				Origin: at, Key: "[pgbouncer]",
+				Reason: fmt.Sprintf("stands a second time: PgBouncer would forget here what was set before, as %s (%s:%d), and poolerd does not", k.Name, from.File, from.Line),
+				Hint:   "put all keys below one [pgbouncer]",
+			})
+			return
+		}
+	}
 }
 
 func (l *loader) apply(it item) {
@@ -70,20 +89,19 @@ func (l *loader) setting(it item) {
 	k, ok := findKey(it.key)
 	switch {
 	case !ok:
-		l.fail(it.Origin, it.key, it.value, &Error{Reason: "unknown key", Hint: didYouMean(it.key, keyNames())})
+		l.fail(it.Origin, it.key, shownValue(it.key, it.value), &Error{Reason: "unknown key", Hint: didYouMean(it.key, keyNames())})
 	case k.Section != it.section:
-		l.fail(it.Origin, it.key, it.value, &Error{Reason: "stands in section [" + it.section + "]", Hint: "move it to [" + k.Section + "]"})
+		l.fail(it.Origin, it.key, shownValue(it.key, it.value), &Error{Reason: "stands in section [" + it.section + "]", Hint: "move it to [" + k.Section + "]"})
 	case k.Support == Honoured:
 		if err := k.set(l.config, it.value); err != nil {
 			l.problems = append(l.problems, k.problem(it.Origin, it.value, err))
 		}
 		l.config.origins[it.key] = it.Origin
 	default:
-		p, w := k.check(it.Origin, it.value)
-		if p != nil {
-			l.problems = append(l.problems, p)
+		if it.key != "conffile" {
+			l.config.inert[it.key] = it.value
 		}
-		if w != nil {
+		if w := k.check(it.Origin, it.value); w != nil {
 			l.warnings = append(l.warnings, *w)
 		}
 	}

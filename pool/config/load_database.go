@@ -3,6 +3,7 @@ package config
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -13,8 +14,8 @@ func Reserved(name string) bool { return name == "pgbouncer" || name == "poolerd
 // Parameters of a line of [databases] and of [users], for "did you mean".
 const (
 	databaseParams = "dbname host port user password pool_size min_pool_size reserve_pool_size reserve_pool pool_mode pin_policy max_pinned_servers max_db_connections " +
-		"server_lifetime connect_query client_encoding datestyle timezone application_name"
-	userParams = "pool_size reserve_pool_size pool_mode pin_policy max_user_connections query_timeout idle_transaction_timeout transaction_timeout client_idle_timeout"
+		"max_db_client_connections server_lifetime load_balance_hosts auth_user auth_query auth_dbname connect_query client_encoding datestyle timezone application_name"
+	userParams = "pool_size reserve_pool_size pool_mode pin_policy max_user_connections max_user_client_connections query_timeout idle_transaction_timeout transaction_timeout client_idle_timeout"
 )
 
 func (l *loader) database(it item) {
@@ -27,12 +28,12 @@ func (l *loader) database(it item) {
 		l.fail(it.Origin, it.key, "", err)
 		return
 	}
-	db := Database{Name: it.key, Port: 5432, DBName: it.key, Origin: it.Origin}
+	db := Database{Name: it.key, Port: 5432, DBName: it.key, LoadBalance: true, Origin: it.Origin}
 	if it.key == "*" {
 		db.DBName = ""
 	}
 	for _, p := range pairs {
-		if err := l.databaseParam(&db, it, p); err != nil {
+		if err := databaseParam(&db, p); err != nil {
 			if !slices.Contains(strings.Fields(databaseParams), p.key) {
 				p.value = "" // the name may be a misspelt password
 			}
@@ -42,7 +43,7 @@ func (l *loader) database(it item) {
 	l.config.Databases[it.key] = db
 }
 
-func (l *loader) databaseParam(db *Database, it item, p pair) *Error {
+func databaseParam(db *Database, p pair) *Error {
 	switch p.key {
 	case "dbname":
 		db.DBName = p.value
@@ -56,13 +57,13 @@ func (l *loader) databaseParam(db *Database, it item, p pair) *Error {
 	case "password":
 		db.Password = NewSecret(p.value)
 	case "pool_size":
-		return storeSet(&db.PoolSize, p.value, parseSize(1))
+		return storePoolSize(&db.PoolSize, p.value)
 	case "min_pool_size":
-		return storeSet(&db.MinPoolSize, p.value, parseSize(0))
+		return storeAbove(&db.MinPoolSize, p.value, -1)
 	case "reserve_pool_size", "reserve_pool":
-		return storeSet(&db.ReservePoolSize, p.value, parseSize(0))
+		return storeAbove(&db.ReservePoolSize, p.value, -1)
 	case "max_db_connections":
-		return storeSet(&db.MaxDBConnections, p.value, parseSize(0))
+		return storeAbove(&db.MaxDBConnections, p.value, 0)
 	case "pool_mode":
 		return storeSet(&db.PoolMode, p.value, parseMode)
 	case "pin_policy":
@@ -70,7 +71,7 @@ func (l *loader) databaseParam(db *Database, it item, p pair) *Error {
 	case "max_pinned_servers":
 		return storeSet(&db.MaxPinnedServers, p.value, parseSize(0))
 	case "server_lifetime":
-		return storeSet(&db.ServerLifetime, p.value, parseDuration)
+		return storeTimeout(&db.ServerLifetime, p.value)
 	case "connect_query":
 		db.ConnectQuery = p.value
 	case "client_encoding", "datestyle", "timezone", "application_name":
@@ -79,11 +80,15 @@ func (l *loader) databaseParam(db *Database, it item, p pair) *Error {
 		}
 		db.Params[p.key] = p.value
 	case "load_balance_hosts":
-		l.warnings = append(l.warnings, Warning{Origin: it.Origin, Key: it.key + ": " + p.key, Value: p.value, Reason: "has no effect: a database has one host"})
-	case "auth_user", "auth_query", "auth_dbname":
-		return &Error{Reason: "is not supported: users come from auth_file only, for now", Hint: "remove it"}
+		return store(&db.LoadBalance, p.value, parseLoadBalance)
+	case "auth_user":
+		db.AuthUser = &p.value
+	case "auth_query":
+		db.AuthQuery = &p.value
+	case "auth_dbname":
+		return storeSet(&db.AuthDBName, p.value, parseServed)
 	case "max_db_client_connections":
-		return refusedUnless0(p.value)
+		return storeAbove(&db.MaxDBClientConnections, p.value, 0)
 	default:
 		return &Error{Reason: "unknown connection parameter", Hint: didYouMean(p.key, strings.Fields(databaseParams))}
 	}
@@ -111,25 +116,25 @@ func (l *loader) user(it item) {
 func userParam(u *UserSettings, p pair) *Error {
 	switch p.key {
 	case "pool_size":
-		return storeSet(&u.PoolSize, p.value, parseSize(1))
+		return storePoolSize(&u.PoolSize, p.value)
 	case "reserve_pool_size":
-		return storeSet(&u.ReservePoolSize, p.value, parseSize(0))
+		return storeAbove(&u.ReservePoolSize, p.value, -1)
 	case "pool_mode":
 		return storeSet(&u.PoolMode, p.value, parseMode)
 	case "pin_policy":
 		return storeSet(&u.PinPolicy, p.value, parsePinPolicy)
 	case "max_user_connections":
-		return storeSet(&u.MaxUserConnections, p.value, parseSize(0))
+		return storeAbove(&u.MaxUserConnections, p.value, 0)
 	case "query_timeout":
-		return storeSet(&u.QueryTimeout, p.value, parseDuration)
+		return storeTimeout(&u.QueryTimeout, p.value)
 	case "idle_transaction_timeout":
-		return storeSet(&u.IdleTransactionTimeout, p.value, parseDuration)
+		return storeTimeout(&u.IdleTransactionTimeout, p.value)
 	case "transaction_timeout":
-		return storeSet(&u.TransactionTimeout, p.value, parseDuration)
+		return storeTimeout(&u.TransactionTimeout, p.value)
 	case "client_idle_timeout":
-		return storeSet(&u.ClientIdleTimeout, p.value, parseDuration)
+		return storeTimeout(&u.ClientIdleTimeout, p.value)
 	case "max_user_client_connections":
-		return refusedUnless0(p.value)
+		return storeAbove(&u.MaxUserClientConnections, p.value, 0)
 	case "password":
 		return &Error{Reason: "no password can be set here", Hint: "put it in auth_file"}
 	}
@@ -137,12 +142,44 @@ func userParam(u *UserSettings, p pair) *Error {
 }
 
 // storeSet is store for a setting that may be unset.
-func storeSet[T int | Mode | PinPolicy | time.Duration](field **T, s string, parse func(string) (T, *Error)) *Error {
+func storeSet[T any](field **T, s string, parse func(string) (T, *Error)) *Error {
 	v, err := parse(s)
 	if err != nil {
 		return err
 	}
 	*field = &v
+	return nil
+}
+
+// storeAbove sets a size or limit. Up to none it counts as not set, as in PgBouncer: the other settings decide.
+func storeAbove(field **int, s string, none int) *Error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n > math.MaxInt32 {
+		return badInt(0, math.MaxInt32)
+	}
+	if *field = &n; n <= none {
+		*field = nil
+	}
+	return nil
+}
+
+// storePoolSize is storeAbove for a size with which a pool without servers would be asked for.
+func storePoolSize(field **int, s string) *Error {
+	if s == "0" {
+		return badInt(1, math.MaxInt32)
+	}
+	return storeAbove(field, s, -1)
+}
+
+// storeTimeout sets a time. 0 counts as not set, as in PgBouncer: the global setting decides.
+func storeTimeout(field **time.Duration, s string) *Error {
+	d, err := parseDuration(s)
+	if err != nil {
+		return err
+	}
+	if *field = &d; d == 0 {
+		*field = nil
+	}
 	return nil
 }
 
@@ -152,20 +189,22 @@ func parseSize(low int) func(string) (int, *Error) {
 
 func parsePort(s string) (int, *Error) { return parseInt(s, 1, 65535) }
 
-func refusedUnless0(value string) *Error {
-	if value == "0" {
-		return nil
+func parseLoadBalance(s string) (bool, *Error) {
+	switch strings.ToLower(s) {
+	case "round-robin":
+		return true, nil
+	case "disable":
+		return false, nil
 	}
-	return &Error{Reason: "is not supported: clients are limited in total only, by max_client_conn, for now", Hint: "remove it"}
+	return false, &Error{Reason: "unknown way to share load", Hint: "give round-robin, or disable to take the first host that answers"}
 }
 
-// checkHost refuses what no single TCP address or Unix socket directory is.
+// checkHost refuses what no TCP address, Unix socket directory or list of them is.
 func checkHost(host string) *Error {
-	switch {
-	case strings.Contains(host, ","):
-		return &Error{Reason: "several hosts are not supported yet", Hint: "give one, or a DNS name that stands for them"}
-	case strings.HasPrefix(host, "@"):
-		return &Error{Reason: "abstract Unix sockets are not supported yet", Hint: "give a directory that starts with /"}
+	for _, h := range strings.Split(host, ",") {
+		if strings.TrimSpace(h) == "" {
+			return &Error{Reason: "one of the hosts is empty", Hint: "write hosts with one comma between them"}
+		}
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"poolerd/wire/secure"
 )
 
 func TestApplyUpstream(t *testing.T) {
@@ -14,6 +16,7 @@ func TestApplyUpstream(t *testing.T) {
 		{"postgres://u@h/", "h:5432 u/ "},
 		{"postgres://u:p%40%2F%3F@h/db?sslmode=disable", "h:5432 u/p@/? db"},
 		{"postgres://[::1]:7/db?sslmode=prefer&application_name=x", "::1:7 / db"},
+		{"postgres://u:p@a,b:7/db", "a,b:7 u/p db"},
 		{"postgres:///db?host=/run/postgresql&user=u&password=p&port=9", "/run/postgresql:9 u/p db"},
 	} {
 		c := Defaults()
@@ -30,6 +33,10 @@ func TestApplyUpstream(t *testing.T) {
 	c := Defaults()
 	if err := ApplyUpstream(c, "postgres://u:p@h?connect_timeout=3", Origin{}); err != nil || c.ServerConnectTimeout != 3*time.Second {
 		t.Errorf("connect_timeout: %v, %v", c.ServerConnectTimeout, err)
+	}
+	if err := ApplyUpstream(c, "postgres://u:p@h?sslmode=verify-full&sslrootcert=ca.pem&sslcert=c.pem&sslkey=k.pem", Origin{}); err != nil || c.ServerTLS.Mode != secure.VerifyFull ||
+		c.ServerTLS.CAFile != "ca.pem" || c.ServerTLS.CertFile != "c.pem" || c.ServerTLS.KeyFile != "k.pem" {
+		t.Errorf("TLS: %+v, %v", c.ServerTLS, err)
 	}
 	list, err := c.Secrets()
 	if secret, ok := list.Reveal("u"); err != nil || !ok || secret != "p" {
@@ -48,10 +55,10 @@ func TestBadUpstream(t *testing.T) {
 		{"postgres://u:hush@hush@h:x", `--upstream "postgres://(hidden)@h:x": is not a URL that can be read`},
 		{"postgres://u:1#hush@h/db", `--upstream "postgres://(hidden)@h/db": is not a URL that can be read`},
 		{"postgres://u:1?hush@h/db", `--upstream "(hidden)"`},
-		{"postgres://u:hush@a:1,b:2/db", `--upstream "postgres://(hidden)@a:1,b:2/db": several hosts are not supported yet`},
-		{"postgres://u:hush@h/db?sslmode=require", `--upstream "postgres://(hidden)@h/db?...": sslmode=require is not supported: TLS to servers comes in a later version`},
+		{"postgres://u:hush@a:1,b:2/db", `--upstream "postgres://(hidden)@a:1,b:2/db": several hosts have one port; write host,host:port`},
+		{"postgres://u:hush@h/db?sslmode=always", `--upstream "always": unknown sslmode; give disable, allow`},
 		{"postgres://h/db?password=hush&pgbouncer=true", `--upstream "postgres://h/db?...": its parameter pgbouncer is not supported; leave it out`},
-		{"postgres://h/db?host=a,b", `--upstream "a,b": several hosts`},
+		{"postgres://h/db?host=a,,b", `--upstream "a,,b": one of the hosts is empty`},
 		{"postgres://h/db?port=0", `--upstream "postgres://h/db?...": port=0 is not a usable whole number`},
 		{"postgres://h/db?connect_timeout=x", `--upstream "x": not a usable duration`},
 	} {
@@ -73,7 +80,7 @@ func TestApplyEnvironment(t *testing.T) {
 		{map[string]string{"PGHOST": "h", "PGPORT": "7", "PGUSER": "u", "PGPASSWORD": "p", "PGDATABASE": "d", "PGSSLMODE": "prefer"}, "h:7 u/p d"},
 		{map[string]string{"PGHOST": "h", "DATABASE_URL": "postgres://u:p@other/d"}, "other:5432 u/p d"},
 		{map[string]string{"PGHOST": "h", "PGPORT": "x"}, `PGPORT "x": not a usable whole number`},
-		{map[string]string{"PGHOST": "h", "PGSSLMODE": "require"}, `PGSSLMODE "require": sslmode=require is not supported`},
+		{map[string]string{"PGHOST": "h", "PGSSLMODE": "always"}, `PGSSLMODE "always": unknown sslmode`},
 		{map[string]string{"DATABASE_URL": "x"}, `DATABASE_URL "x": is not a PostgreSQL URL`},
 	} {
 		c := Defaults()

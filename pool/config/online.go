@@ -1,0 +1,40 @@
+package config
+
+import (
+	"maps"
+	"slices"
+)
+
+// Clone gives a Config that can be set without a change to c.
+func (c *Config) Clone() *Config {
+	clone := *c
+	for _, list := range []*[]string{&clone.ListenAddr, &clone.IgnoreStartupParameters, &clone.AdminUsers, &clone.StatsUsers} {
+		*list = slices.Clone(*list)
+	}
+	clone.Databases = maps.Clone(c.Databases)
+	for name, db := range clone.Databases {
+		db.Params = maps.Clone(db.Params)
+		clone.Databases[name] = db
+	}
+	clone.Users = maps.Clone(c.Users)
+	clone.Peers = maps.Clone(c.Peers)
+	clone.origins = maps.Clone(c.origins)
+	clone.inert = maps.Clone(c.inert)
+	return &clone
+}
+
+// SetOnline gives a key another value while the pooler runs: the console's SET. It is for a Clone, which the caller checks with Check before he gives it to the
+// pooler. A key that needs a restart is refused, and so is an unknown one, with an error that names the way out. A key without effect takes any value.
+func (c *Config) SetOnline(key, value string) error {
+	k, ok := findKey(key)
+	switch {
+	case !ok:
+		return c.Set(key, value, Origin{})
+	case k.Support == Harmless:
+		c.inert[key] = value
+		return nil
+	case !k.Reloadable && value != k.get(c):
+		return &Error{Key: key, Value: shownValue(key, value), Reason: "cannot be changed while the pooler runs", Hint: "set it in the configuration file and restart"}
+	}
+	return c.Set(key, value, Origin{Flag: "SET " + key})
+}

@@ -1,0 +1,104 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestClone: what is done to a clone leaves the original alone.
+func TestClone(t *testing.T) {
+	c := parseText(t, "[databases]\na = host=x timezone=UTC\n[users]\nu=pool_size=3\n[peers]\n1=host=x\n[pgbouncer]\nadmin_users=a,b\nquery_timeout=1\n")
+	clone := c.Clone()
+	if changes := Diff(c, clone); len(changes) > 0 {
+		t.Fatalf("the clone differs: %v", changes)
+	}
+	if err := clone.SetOnline("query_timeout", "2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := clone.SetOnline("pkt_buf", "8192"); err != nil {
+		t.Fatal(err)
+	}
+	clone.AdminUsers[0] = "z"
+	clone.Databases["b"] = Database{}
+	clone.Databases["a"].Params["timezone"] = "CET"
+	delete(clone.Users, "u")
+	delete(clone.Peers, 1)
+	if c.QueryTimeout != time.Second || clone.QueryTimeout != 2*time.Second || c.AdminUsers[0] != "a" || len(c.Databases) != 1 || c.Databases["a"].Params["timezone"] != "UTC" ||
+		len(c.Users) != 1 || len(c.Peers) != 1 || c.Origin("query_timeout").Line == 0 || entryOf(c, "pkt_buf").Value != "4096" || entryOf(clone, "pkt_buf").Value != "8192" {
+		t.Errorf("the original changed: %+v", c)
+	}
+}
+
+func entryOf(c *Config, key string) Entry {
+	for _, e := range c.Entries() {
+		if e.Key == key {
+			return e
+		}
+	}
+	return Entry{}
+}
+
+func TestSetOnline(t *testing.T) {
+	for _, tc := range []struct{ key, value, want string }{
+		{"query_timeout", "5", ""},
+		{"pool_mode", "Session", ""},
+		{"sbuf_loopcnt", "9", ""},
+		{"listen_port", "6432", ""},
+		{"listen_port", "7", "listen_port = 7: cannot be changed while the pooler runs; set it in the configuration file and restart"},
+		{"query_timeout", "soon", `SET query_timeout "soon": not a usable duration; give seconds`},
+		{"query_timeuot", "5", "query_timeuot = 5: unknown setting; did you mean query_timeout?"},
+		{"auth_ldap_option", "ldapbindpasswd=hush", "auth_ldap_option = ldapbindpasswd=(hidden): unknown setting; did you mean auth_ldap_options?"},
+		{"password", "hush", "password = (hidden): unknown setting"},
+	} {
+		err := Defaults().SetOnline(tc.key, tc.value)
+		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.HasPrefix(err.Error(), tc.want)) {
+			t.Errorf("%s = %s: got %v, want %q", tc.key, tc.value, err, tc.want)
+		}
+	}
+}
+
+// TestMaskedPassword: a password of the directory shows nowhere, and a change of nothing but it is a change.
+func TestMaskedPassword(t *testing.T) {
+	set := func(password string) *Config {
+		return parseText(t, "[pgbouncer]\nauth_ldap_options = ldapserver=x ldapbindpasswd=\""+password+"\" ldapport=1\n")
+	}
+	a, b := set("hush hush"), set("hush \"\" again")
+	const want = `ldapserver=x ldapbindpasswd=(hidden) ldapport=1`
+	if got := entryOf(a, "auth_ldap_options").Value; got != want {
+		t.Errorf("SHOW CONFIG shows %s", got)
+	}
+	changes := Diff(a, b)
+	if len(changes) != 1 || changes[0].Old != want || changes[0].New != want {
+		t.Errorf("changes %+v", changes)
+	}
+	if a.AuthLDAPOptions != `ldapserver=x ldapbindpasswd="hush hush" ldapport=1` {
+		t.Errorf("the setting is %s", a.AuthLDAPOptions)
+	}
+	if got := maskPasswords(`ldapbindpasswd="hush hush`); got != "ldapbindpasswd=(hidden)" {
+		t.Errorf("an open quote: %s", got)
+	}
+}
+
+// TestEntriesAreComplete: SHOW CONFIG has every key, with PgBouncer's word for the file.
+func TestEntriesAreComplete(t *testing.T) {
+	c, _, err := Parse("some.ini", []byte("[pgbouncer]\nconffile = other.ini\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.Entries()); n != len(Keys()) {
+		t.Errorf("%d entries of %d keys", n, len(Keys()))
+	}
+	for key, want := range map[string]Entry{
+		"conffile":          {"conffile", "some.ini", "", true},
+		"pkt_buf":           {"pkt_buf", "4096", "4096", false},
+		"max_client_conn":   {"max_client_conn", "10000", "10000", true},
+		"unix_socket_mode":  {"unix_socket_mode", "0777", "0777", false},
+		"tcp_defer_accept":  {"tcp_defer_accept", "1", "1", true},
+		"query_wait_notify": {"query_wait_notify", "5", "5", true},
+	} {
+		if got := entryOf(c, key); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
