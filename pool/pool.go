@@ -30,8 +30,11 @@ type Key struct{ Database, User string }
 // Pool holds the servers of one database and user, and the clients that wait for one. A server passes from client to client here; pgxpool
 // sees it only when it is opened, rests or is closed. The lock is held for a few instructions, never across I/O.
 type Pool struct {
-	key     Key
-	pooler  *Pooler
+	key    Key
+	pooler *Pooler
+
+	forAuthQuery bool // of auth_user, where the database forces another user on its clients
+
 	space   *vars.Space
 	watched *watched      // what is known of the database
 	readers sync.Map      // application names that ask for currval
@@ -42,7 +45,8 @@ type Pool struct {
 	touched    time.Time // when a client last asked for the pool
 	pg         *pgxpool.Pool
 	password   config.Secret
-	generation int // of pg: a reload may replace it
+	offered    Credentials // by logins of its user
+	generation int         // of pg: a reload may replace it
 	conf       config.Pool
 	free       []*Server // given back last at the end
 	busy       int       // servers that clients have

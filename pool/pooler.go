@@ -27,20 +27,24 @@ type Console interface {
 
 // Pooler is the whole: it accepts clients, keeps the pools, and tends them by the clock.
 type Pooler struct {
-	log        zerolog.Logger
-	auth       *auth.Authenticator
-	statements *stmt.Table
-	keys       keys
-	peers      peers
-	shares     shares
-	ids        atomic.Uint64
-	began      time.Time
-	console    Console
-	recorder   *recorder     // nil when nothing is recorded
-	released   func(*Server) // sees every server that is about to be free; nil but in tests
+	log         zerolog.Logger
+	auth        *auth.Authenticator
+	statements  *stmt.Table
+	keys        keys
+	peers       peers
+	shares      shares
+	ids         atomic.Uint64
+	began       time.Time
+	console     Console
+	authQueries authQueries
+	slowdown    *slowdown
+	lobby       lobby
+	ldap        chan struct{} // a place for each question to an LDAP server
+	recorder    *recorder     // nil when nothing is recorded
+	released    func(*Server) // sees every server that is about to be free; nil but in tests
 
 	settings atomic.Pointer[config.Config]
-	users    atomic.Pointer[config.Userlist]
+	access   atomic.Pointer[access]
 	draining atomic.Bool
 
 	life      context.Context // ends when everything must
@@ -62,18 +66,19 @@ type Pooler struct {
 
 // New makes a Pooler from a checked configuration. It serves when it is given listeners.
 func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
-	users, err := conf.Secrets()
+	access, err := newAccess(conf, nil)
 	if err != nil {
 		return nil, err
 	}
 	life, kill := context.WithCancel(context.Background())
 	p := &Pooler{
 		log: log, auth: auth.New(), statements: stmt.NewTable(), shares: shares{database: map[string]int{}, user: map[string]int{}}, began: time.Now(),
+		slowdown: newSlowdown(), ldap: make(chan struct{}, mostLDAP),
 		life: life, kill: kill,
 		pools: map[Key]*Pool{}, hubs: map[hubKey]*listen.Hub{}, watches: map[string]*watched{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
 	}
 	p.settings.Store(conf)
-	p.users.Store(users)
+	p.access.Store(access)
 	if conf.Record != "" {
 		if p.recorder, err = newRecorder(conf.Record, conf.RecordParameters, log); err != nil {
 			return nil, err
@@ -86,7 +91,7 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 func (p *Pooler) SetConsole(c Console) { p.console = c }
 
 func (p *Pooler) config() *config.Config    { return p.settings.Load() }
-func (p *Pooler) secrets() *config.Userlist { return p.users.Load() }
+func (p *Pooler) secrets() *config.Userlist { return p.access.Load().users }
 
 // Serve accepts clients from the listeners until Drain or Close, and returns when all that it started has ended. It closes the listeners.
 func (p *Pooler) Serve(listeners ...net.Listener) error {
@@ -210,19 +215,23 @@ func (p *Pooler) pool(database, user string) (*Pool, *wire.Error) {
 	if !ok {
 		return nil, wire.Fatalf(wire.CodeUndefinedDatabase, `no such database: %s`, database)
 	}
-	key := Key{database, conf.User}
+	return p.poolOf(Key{database, conf.User}, conf, false)
+}
+
+// poolOf finds or makes the pool of a key.
+func (p *Pooler) poolOf(key Key, conf config.Pool, forAuthQuery bool) (*Pool, *wire.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if pool, ok := p.pools[key]; ok {
 		pool.touch()
 		return pool, nil
 	}
-	pool := &Pool{key: key, pooler: p, space: vars.NewSpace(), conf: conf, servers: map[*Server]struct{}{}, touched: time.Now()}
-	pool.watched = p.watchedOf(database)
+	pool := &Pool{key: key, forAuthQuery: forAuthQuery, pooler: p, space: vars.NewSpace(), conf: conf, servers: map[*Server]struct{}{}, touched: time.Now()}
+	pool.watched = p.watchedOf(key.Database)
 	pool.password = p.password(conf)
 	pg, err := pool.newPgxpool(conf, pool.password)
 	if err != nil {
-		p.log.Error().Err(err).Str("database", database).Msg("pool could not be made")
+		p.log.Error().Err(err).Str("database", key.Database).Msg("pool could not be made")
 		return nil, wire.Fatalf(wire.CodeInternalError, "the pool of this database could not be made")
 	}
 	pool.pg = pg
@@ -329,7 +338,7 @@ func (p *Pooler) Drain() {
 	logins := make([]net.Conn, 0, len(p.conns))
 	served := map[net.Conn]bool{}
 	for c := range p.clients {
-		served[c.conn.Conn] = true
+		served[c.socket] = true
 	}
 	for nc := range p.conns {
 		if !served[nc] {

@@ -28,3 +28,12 @@ const (
 	reasonReload        = "reload"
 	reasonPanic         = "internal error"
 )
+
+// Why a connection went before it was a client, in PgBouncer's words.
+const (
+	reasonClientEOF = "client unexpected eof"
+	reasonTLSFailed = "failed to accept SSL"
+)
+
+// reasonAuthQuery is why a server went that auth_query has left unsettled, in PgBouncer's words.
+const reasonAuthQuery = "error response from auth_query"
