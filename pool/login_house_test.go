@@ -68,14 +68,18 @@ func (b *logBook) clear() {
 	b.text.Reset()
 }
 
-// openHouse starts a pooler. change gets the settings and a folder for files.
-func openHouse(t *testing.T, upstream string, change func(c *config.Config, dir string)) *loginHouse {
+// openHouse starts a pooler that holds up no failed login. change gets the settings and a folder for files, prepare the pooler before it serves.
+func openHouse(t *testing.T, upstream string, change func(c *config.Config, dir string), prepare ...func(*Pooler)) *loginHouse {
 	t.Helper()
 	h := &loginHouse{t: t, log: &logBook{}, dir: t.TempDir()}
 	h.conf = h.settings(upstream, change)
 	var err error
 	if h.pooler, err = New(h.conf, zerolog.New(h.log)); err != nil {
 		t.Fatal(err)
+	}
+	h.pooler.slowdown = nil
+	for _, f := range prepare {
+		f(h.pooler)
 	}
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
