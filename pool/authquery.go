@@ -96,13 +96,16 @@ func (l *login) askForSecret() (authAnswer, error) {
 	if _, ok := l.conf.Database(database); !ok {
 		return authAnswer{}, l.misconfigured(fmt.Sprintf("authentication database %q is not configured.", database))
 	}
+	if _, disabled := l.pooler.DatabaseState(database); disabled {
+		return authAnswer{}, wire.Fatalf(wire.CodeCannotConnectNow, `authentication database "%s" is disabled`, database)
+	}
 	ctx, stop := l.context()
 	defer stop()
 	question := authQuestion{database: database, asUser: l.pool.AuthUser, query: l.pool.AuthQuery, user: l.user}
 	answer, err := l.pooler.authQueries.ask(ctx, question, l.pooler.tasks.Go, l.pooler.lookUp)
 	switch {
 	case err != nil:
-		return authAnswer{}, wire.Fatalf(wire.CodeUnableToEstablish, "client_login_timeout (server down)")
+		return authAnswer{}, wire.Fatalf(wire.CodeUnableToEstablish, reasonLoginAbandoned)
 	case answer.err != nil:
 		return authAnswer{}, answer.err
 	}
@@ -147,7 +150,11 @@ func (p *Pooler) authPool(database, user string) (*Pool, *wire.Error) {
 	if !ok {
 		return nil, wire.Fatalf(wire.CodeUndefinedDatabase, "no such database: %s", database)
 	}
-	return p.poolOf(Key{database, user}, unforced(conf, user), conf.User != user)
+	pool, err := p.poolFor(database, unforced(conf, user))
+	if err == nil && conf.User != user {
+		pool.asks.Store(true)
+	}
+	return pool, err
 }
 
 // unforced gives a pool's settings with a user of its own in place of the database's.
@@ -161,7 +168,7 @@ func unforced(conf config.Pool, user string) config.Pool {
 // settingsIn gives the pool's settings in conf. One of auth_query's keeps its own user.
 func (p *Pool) settingsIn(conf *config.Config) (config.Pool, bool) {
 	now, ok := conf.Pool(p.key.Database, p.key.User)
-	if p.forAuthQuery {
+	if p.asks.Load() {
 		now = unforced(now, p.key.User)
 	}
 	return now, ok

@@ -119,7 +119,9 @@ func TestAuthQuery(t *testing.T) {
 		set("console", func(d *config.Database) { d.AuthDBName = text("pgbouncer") })
 		set("three", func(d *config.Database) { d.AuthQuery = text("SELECT $1::text, 'a', 'b'") })
 		set("null", func(d *config.Database) { d.AuthQuery = text("SELECT NULL, $1::text") })
-		set("broken", func(d *config.Database) { d.AuthQuery = text("SELECT usename, passwd FROM not_pg_shadow WHERE usename = $1") })
+		set("broken", func(d *config.Database) {
+			d.AuthQuery = text("SELECT usename, passwd FROM not_pg_shadow WHERE usename = $1")
+		})
 		set("moody", func(d *config.Database) {
 			d.AuthQuery = text("SELECT rolname, CASE current_setting('work_mem') WHEN '4MB' THEN rolpassword END FROM pg_authid WHERE rolname = $1")
 		})

@@ -27,9 +27,11 @@ type login struct {
 	startup *wire.Startup
 	version wire.Version
 	began   time.Time
+	place   *lobbyPlace
 
 	replication replicationKind
 	identity
+	entered bool // it was counted in as a client, whose end is told as that
 }
 
 // refusal ends a login for a reason that the log and the client are not both told in the same words.
@@ -48,19 +50,19 @@ func (p *Pooler) accept(nc net.Conn) {
 	if t := l.conf.ClientLoginTimeout; t > 0 {
 		_ = nc.SetDeadline(l.began.Add(t))
 	}
-	if p.draining.Load() { // it was accepted while the others were told
+	if p.stage.Load() == stageClosing { // it was accepted while the others were told
 		return
 	}
-	place := p.lobby.enter(nc, l.conf.MaxClientConn)
-	err := l.run(place)
-	p.lobby.leave(place)
+	l.place = p.lobby.enter(nc, l.conf.MaxClientConn)
+	err := l.run()
+	p.lobby.leave(l.place)
 	if err != nil {
-		l.end(l.refusal(err, place))
+		l.end(l.refusal(err))
 	}
 }
 
 // refusal tells why a login ended.
-func (l *login) refusal(err error, place *lobbyPlace) *refusal {
+func (l *login) refusal(err error) *refusal {
 	var told *refusal
 	var answer *wire.Error
 	switch {
@@ -68,9 +70,9 @@ func (l *login) refusal(err error, place *lobbyPlace) *refusal {
 		return told
 	case errors.As(err, &answer):
 		return &refusal{reason: answer.Message, answer: answer}
-	case errors.Is(err, os.ErrDeadlineExceeded) && l.pooler.draining.Load():
+	case errors.Is(err, os.ErrDeadlineExceeded) && l.pooler.stage.Load() == stageClosing:
 		answer = errShutdown()
-	case errors.Is(err, os.ErrDeadlineExceeded) && place.evicted.Load():
+	case errors.Is(err, os.ErrDeadlineExceeded) && l.place.evicted.Load():
 		answer = wire.Fatalf(wire.CodeTooManyConnections, "too many connections that have not logged in (max_client_conn)")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		answer = wire.Fatalf(wire.CodeProtocolViolation, "client_login_timeout")
@@ -78,7 +80,7 @@ func (l *login) refusal(err error, place *lobbyPlace) *refusal {
 	case errors.Is(err, io.EOF) && l.startup == nil && l.secured.conn == nil:
 		return &refusal{} // a probe that asks whether anybody listens: not worth a line
 	default:
-		return &refusal{reason: reasonClientEOF}
+		return &refusal{reason: reasonClientGone}
 	}
 	return &refusal{reason: answer.Message, answer: answer}
 }
@@ -101,8 +103,8 @@ func (l *login) end(r *refusal) {
 	if l.conf.LogConnections && l.startup != nil {
 		l.tag(l.pooler.log.Info()).Msgf("login failed: db=%s user=%s", l.startup.Database(), l.startup.User())
 	}
-	if l.conf.LogDisconnections {
-		l.tag(l.pooler.log.Info()).Msgf("closing because: %s (age=%ds)", r.reason, int(time.Since(l.began).Seconds()))
+	if l.conf.LogDisconnections && !l.entered {
+		l.tag(l.pooler.log.Info()).Msg(closing(r.reason, l.began, time.Now()))
 	}
 }
 
@@ -114,17 +116,17 @@ func (l *login) context() (context.Context, context.CancelFunc) {
 	return context.WithCancel(l.pooler.life)
 }
 
-func (l *login) run(place *lobbyPlace) error {
+func (l *login) run() error {
 	if err := l.readStartup(); err != nil || l.startup.Kind == wire.RequestCancel {
 		return err
 	}
-	if l.pooler.draining.Load() {
-		return errShutdown()
+	if l.pooler.Draining() && !config.Reserved(l.startup.Database()) {
+		return errDraining()
 	}
 	if err := l.authenticate(); err != nil {
 		return err
 	}
-	l.pooler.lobby.leave(place)
+	l.pooler.lobby.leave(l.place)
 	switch {
 	case l.console && l.replication != notReplication:
 		return wire.Fatalf(wire.CodeFeatureNotSupported, "the console has nothing to replicate")

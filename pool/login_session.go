@@ -38,8 +38,9 @@ func (l *login) serveClient() error {
 		return err
 	}
 	defer p.exit(c)
+	l.entered = true
 	if err := l.welcome(c); err != nil {
-		c.leave(reasonLoginFailed)
+		c.leave(l.refusal(err).reason)
 		return err
 	}
 	l.logLogin()
@@ -134,9 +135,14 @@ func (l *login) serveConsole() error {
 	if l.pooler.console == nil {
 		return wire.Fatalf(wire.CodeUndefinedDatabase, "there is no console")
 	}
-	if l.pooler.draining.Load() {
+	if l.pooler.stage.Load() == stageClosing {
 		return errShutdown()
 	}
+	leave, refused := l.pooler.seatConsole(l.database, l.user)
+	if refused != nil {
+		return refused
+	}
+	defer leave()
 	l.logLogin()
 	return l.pooler.console.Serve(l.conn, l.user)
 }
