@@ -25,7 +25,8 @@ type Key struct{ Database, User string }
 // sees it only when it is opened and closed. The lock is held for a few instructions, never across I/O.
 type Pool struct {
 	key     Key
-	auto    bool // the database is one of the fallback entry's
+	auto    bool        // the database is one of the fallback entry's
+	asks    atomic.Bool // it is auth_user's, where the database forces another user on its clients
 	pooler  *Pooler
 	space   *vars.Space
 	watched *watched      // what is known of the database
@@ -40,7 +41,8 @@ type Pool struct {
 	touched    time.Time // when a client last asked for the pool
 	pg         *pgxpool.Pool
 	password   config.Secret
-	generation int // of pg: RECONNECT and a reload replace it
+	offered    Credentials // by logins of its user
+	generation int         // of pg: RECONNECT and a reload replace it
 	conf       config.Pool
 	hold       hold
 	attempts   attempts

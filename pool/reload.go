@@ -16,7 +16,7 @@ import (
 func (p *Pooler) Reload(conf *config.Config) error {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
-	users, err := conf.Secrets()
+	access, err := newAccess(conf, p.access.Load())
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
@@ -32,10 +32,10 @@ func (p *Pooler) Reload(conf *config.Config) error {
 		e.Str("key", change.Key).Str("old", change.Old).Str("new", change.New).Bool("needs_restart", change.Restart).Msg("setting changed")
 	}
 	p.settings.Store(conf)
-	p.users.Store(users)
+	p.access.Store(access)
 	moved := map[string]bool{}
 	for _, pool := range p.allPools() {
-		now, ok := conf.Pool(pool.key.Database, pool.key.User)
+		now, ok := pool.settingsIn(conf)
 		if !ok || now.User != pool.key.User { // the database is gone, or has another user for all now
 			p.remove(pool)
 			continue

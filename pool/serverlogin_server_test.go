@@ -1,22 +1,13 @@
 package pool
 
 import (
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -29,74 +20,11 @@ import (
 	"poolerd/wire/secure"
 )
 
-// authority signs certificates for one test.
-type authority struct {
-	t    *testing.T
-	dir  string
-	name string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T, name string) *authority {
-	t.Helper()
-	a := &authority{t: t, dir: t.TempDir(), name: name}
-	template := &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	a.key, a.cert = a.make(template, name)
-	a.save(name+".crt", "CERTIFICATE", a.cert.Raw)
-	return a
-}
-
-func (a *authority) file(name string) string { return filepath.Join(a.dir, name) }
-func (a *authority) root() string            { return a.file(a.name + ".crt") }
-
-func (a *authority) make(template *x509.Certificate, name string) (*ecdsa.PrivateKey, *x509.Certificate) {
-	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.Subject = pkix.Name{CommonName: name}
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	parent, signer := a.cert, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(raw)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return key, cert
-}
-
-// issue writes name.crt and name.key.
-func (a *authority) issue(name string, addresses ...net.IP) {
-	a.t.Helper()
-	key, cert := a.make(&x509.Certificate{DNSNames: []string{name}, IPAddresses: addresses, KeyUsage: x509.KeyUsageDigitalSignature}, name)
-	raw, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.save(name+".crt", "CERTIFICATE", cert.Raw)
-	a.save(name+".key", "PRIVATE KEY", raw)
-}
-
-func (a *authority) save(name, kind string, raw []byte) {
-	a.t.Helper()
-	if err := os.WriteFile(a.file(name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw}), 0o600); err != nil {
-		a.t.Fatal(err)
-	}
-}
-
 // guarded is a PostgreSQL with TLS whose pg_hba.conf a test writes.
 type guarded struct {
 	*postgres.Cluster
-	ca, otherCA *authority
+	ca, otherCA       *authority
+	certFile, keyFile string // of the role "certified"
 }
 
 func startGuarded(t *testing.T) *guarded {
@@ -106,12 +34,12 @@ func startGuarded(t *testing.T) *guarded {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Stop(context.Background()) })
-	g := &guarded{c, newAuthority(t, "ca"), newAuthority(t, "other")}
-	g.ca.issue("db.test", net.IPv4(127, 0, 0, 1))
-	g.ca.issue("certified")
-	g.give(t, "server.crt", g.ca.file("db.test.crt"))
-	g.give(t, "server.key", g.ca.file("db.test.key"))
-	g.give(t, "root.crt", g.ca.root())
+	g := &guarded{Cluster: c, ca: newAuthority(t, t.TempDir()), otherCA: newAuthority(t, t.TempDir())}
+	g.certFile, g.keyFile = g.ca.issue("certified")
+	cert, key := g.ca.issue("server")
+	g.give(t, "server.crt", cert)
+	g.give(t, "server.key", key)
+	g.give(t, "root.crt", g.ca.file)
 	g.run(t, "ALTER SYSTEM SET ssl_ca_file = 'root.crt'")
 	g.run(t, "ALTER SYSTEM SET ssl = on")
 	g.run(t, "SET password_encryption = 'md5'; CREATE ROLE hashed LOGIN PASSWORD 'secret'")
@@ -166,29 +94,11 @@ func (g *guarded) rule(t *testing.T, lines ...string) {
 	within(t, "PostgreSQL has read its rules", func() bool { return g.run(t, "SELECT pg_conf_load_time()") != before })
 }
 
-// log collects what a pooler logs.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // front is a pooler before a PostgreSQL, with its log.
 type front struct {
 	*Pooler
 	addr string
-	log  *log
+	log  *logBook
 }
 
 // startFront serves a pooler that trusts its clients. Its names resolve to PostgreSQL's address.
@@ -202,14 +112,14 @@ func startFront(t *testing.T, port int, change func(*config.Config, *config.Data
 		change(conf, &db)
 	}
 	conf.Databases = map[string]config.Database{"*": db}
-	f := &front{log: &log{}}
+	f := &front{log: &logBook{}}
 	p, err := New(conf, zerolog.New(f.log))
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.Pooler = p
 	p.names.lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
-		if strings.HasSuffix(host, ".test") {
+		if host == "localhost" || strings.HasSuffix(host, ".test") {
 			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 		}
 		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
@@ -267,15 +177,15 @@ func TestServerTLS(t *testing.T) {
 		{mode: secure.Prefer, rule: onlyPlain, want: "false"},
 		{mode: secure.Require, rule: both, want: "true", logged: "SSL established: TLSv1.3/"},
 		{mode: secure.Require, rule: onlyPlain, want: "no pg_hba.conf entry"},
-		{mode: secure.VerifyCA, rule: both, ca: g.ca.root(), host: "elsewhere.test", want: "true"},
-		{mode: secure.VerifyCA, rule: both, ca: g.otherCA.root(), want: "server is not available", logged: "certificate verify failed"},
-		{mode: secure.VerifyFull, rule: both, ca: g.ca.root(), want: "true"},
-		{mode: secure.VerifyFull, rule: both, ca: g.ca.root(), host: "db.test", want: "true"},
-		{mode: secure.VerifyFull, rule: both, ca: g.ca.root(), host: "elsewhere.test", want: "server is not available", logged: "certificate verify failed"},
-		{mode: secure.VerifyFull, rule: both, ca: g.otherCA.root(), want: "server is not available", logged: "certificate verify failed"},
+		{mode: secure.VerifyCA, rule: both, ca: g.ca.file, host: "elsewhere.test", want: "true"},
+		{mode: secure.VerifyCA, rule: both, ca: g.otherCA.file, want: "server is not available", logged: "certificate verify failed"},
+		{mode: secure.VerifyFull, rule: both, ca: g.ca.file, want: "true"},
+		{mode: secure.VerifyFull, rule: both, ca: g.ca.file, host: "localhost", want: "true"},
+		{mode: secure.VerifyFull, rule: both, ca: g.ca.file, host: "elsewhere.test", want: "server is not available", logged: "certificate verify failed"},
+		{mode: secure.VerifyFull, rule: both, ca: g.otherCA.file, want: "server is not available", logged: "certificate verify failed"},
 		{mode: secure.VerifyFull, rule: both, ca: "system", want: "server is not available", logged: "certificate verify failed"},
 	} {
-		t.Run(fmt.Sprintf("%v %s %s %s", test.mode, strings.Fields(test.rule)[0], test.host, filepath.Base(test.ca)), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%v %s %s %s", test.mode, strings.Fields(test.rule)[0], test.host, filepath.Base(filepath.Dir(test.ca))), func(t *testing.T) {
 			g.rule(t, test.rule)
 			f := startFront(t, g.Port(), func(c *config.Config, db *config.Database) {
 				c.ServerTLS.Mode, c.ServerTLS.CAFile = test.mode, test.ca
@@ -358,7 +268,7 @@ func TestServerClientCertificate(t *testing.T) {
 	g := startGuarded(t)
 	g.rule(t, "hostssl all all all cert")
 	f := startFront(t, g.Port(), func(c *config.Config, db *config.Database) {
-		c.ServerTLS = secure.Settings{Mode: secure.VerifyFull, CAFile: g.ca.root(), CertFile: g.ca.file("certified.crt"), KeyFile: g.ca.file("certified.key")}
+		c.ServerTLS = secure.Settings{Mode: secure.VerifyFull, CAFile: g.ca.file, CertFile: g.certFile, KeyFile: g.keyFile}
 		db.User = "certified"
 	})
 	if got, err := f.ask(t, "anyone", "SELECT current_user"); err != nil || got != "certified" {

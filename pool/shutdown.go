@@ -157,7 +157,7 @@ func (p *Pooler) Close() {
 	clients := p.allClients()
 	served := make(map[net.Conn]bool, len(clients))
 	for _, c := range clients {
-		served[c.conn.Conn] = true
+		served[c.socket] = true
 	}
 	for _, nc := range conns {
 		if !served[nc] {
