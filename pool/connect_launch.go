@@ -51,7 +51,7 @@ func (p *Pool) aim(cc *pgconn.Config, conf config.Pool) error {
 	global := p.pooler.config()
 	client := p.pooler.access.Load().servers
 	l := &launch{pool: p, conf: conf, global: global, secure: client, hosts: hostsOf(conf.Database, global)}
-	l.known = func(e endpoint) Credentials { return p.credentials(conf, e) }
+	l.known = func(e endpoint) Credentials { return p.secretsFor(conf, e) }
 	l.ways = waysTo(p.hostsInTurn(l.hosts, conf.Database.LoadBalance), global.ServerTLS.Mode)
 	cc.Host, cc.Port = wayPrefix, uint16(conf.Database.Port)
 	cc.Database, cc.User = conf.Database.DBName, conf.User

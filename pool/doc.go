@@ -42,7 +42,10 @@
 //	open      when a pool opens servers                                           age       when it closes them
 //	shares    how many a database and a user may have, over all pools             evict     an idle one that goes for another pool's client
 //	gates     what the console has said about databases, and what that holds      pause, suspend, kill, reconnect, disable: its commands
-//	connect   pgxpool: how servers come into being                                server    Server: one connection
+//	connect   pgxpool: how servers come into being; connect_launch: the dialling, connect_tls, connect_error
+//	hosts     where a server may be reached, and in which order                   resolve   names of hosts, and what is remembered of them
+//	serverlogin  the login on a new server: serverlogin_auth answers PostgreSQL, serverlogin_secret knows what with
+//	servercheck  whether a server that has rested still serves                    server    Server: one connection
 //	outage    the time without PostgreSQL                                         tend      limits of time of clients
 //	snapshot, stats, reason: what the console and the log see
 //	tap, record: what is copied of the traffic where that is recorded; the format and what it leaves out is wire/record's
@@ -106,6 +109,13 @@
 // A client's key is of our own making. cancelOn checks under Client.mu that the server is still the client's and counts itself in (Server.pending); giveBack, which takes the server from the
 // client under the same lock, then knows of every request under way, and the server is given to nobody before PostgreSQL has closed the request's connection. If that fails, the request might hit
 // anyone later: the server is closed.
+//
+// # Reaching PostgreSQL
+//
+// pgxpool asks pgconn for a connection, and pgconn asks us for all of it but the startup messages (launch): which hosts, in which order, which of their addresses, TLS or none. Each combination is a way;
+// pgconn goes them in turn until one lets us in, and takes no other after a refusal that holds for all. What it is given to speak on (loginConn) answers PostgreSQL's requests for authentication itself,
+// since it may have no password to give pgconn but a secret, or the keys of a client's login; pgconn hears that it was let in. The same way leads to the LISTEN hub's and to replication's servers. A cancel request goes to
+// the very address of its server, and over TLS if the server's connection does.
 //
 // # Outages
 //

@@ -37,8 +37,8 @@ func (e endpoint) String() string {
 	return "unix:" + e.address[strings.LastIndexByte(e.address, '.')+1:]
 }
 
-// isUnix tells whether a host is the directory of a Unix socket: in the file system, or "@..." in Linux's abstract name space.
-func isUnix(host string) bool { return strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") }
+// isSocket tells whether a host is the directory of a Unix socket: in the file system, or "@..." in Linux's abstract name space.
+func isSocket(host string) bool { return strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") }
 
 // hostsOf gives the hosts of a database: what is named there, or the pooler's own unix_socket_dir, or this machine.
 func hostsOf(db config.Database, global *config.Config) []string {
@@ -53,7 +53,7 @@ func hostsOf(db config.Database, global *config.Config) []string {
 
 // endpoints gives the places where host may be reached, in the order in which they are to be tried.
 func (p *Pooler) endpoints(ctx context.Context, host string, port int) ([]endpoint, error) {
-	if isUnix(host) {
+	if isSocket(host) {
 		return []endpoint{{host, "unix", host + "/.s.PGSQL." + strconv.Itoa(port)}}, nil
 	}
 	at := func(addr netip.Addr) endpoint {
@@ -96,7 +96,7 @@ func waysTo(hosts []string, mode secure.Mode) []way {
 	var all []way
 	for _, host := range hosts {
 		switch {
-		case isUnix(host) || mode == secure.Disable:
+		case isSocket(host) || mode == secure.Disable:
 			all = append(all, way{host: host, tls: tlsNever})
 		case mode == secure.Allow:
 			all = append(all, way{host: host, tls: tlsNever}, way{host: host, tls: tlsAlways, second: true})

@@ -162,6 +162,9 @@ func (c *loginConn) answerSASL(data []byte) ([]byte, *errLogin) {
 		mechanisms, data = append(mechanisms, string(name)), rest
 	}
 	known := c.launch.known(c.at)
+	if known.Keys != nil {
+		defer known.Keys.Zero()
+	}
 	switch {
 	case known.Secret.Kind() == config.PlainSecret:
 		c.auth.prover = auth.NewProver(c.launch.conf.User, known.Secret.Reveal(), c.endPoint())

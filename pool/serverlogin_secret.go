@@ -10,9 +10,9 @@ import (
 	"poolerd/pool/config"
 )
 
-// credentials gives what a login to a server of conf at e may use. The first that is there counts: the password in the database's settings; what is known of the user, from auth_file,
+// secretsFor gives what a login to a server of conf at e may use. The first that is there counts: the password in the database's settings; what is known of the user, from auth_file,
 // auth_query or the client's own login; the password file of the pooler's account.
-func (p *Pool) credentials(conf config.Pool, e endpoint) Credentials {
+func (p *Pool) secretsFor(conf config.Pool, e endpoint) Credentials {
 	if conf.Database.Password.Kind() != config.NoSecret {
 		return Credentials{Secret: conf.Database.Password}
 	}
