@@ -37,7 +37,12 @@ func serve(ctx context.Context, s settings) error {
 		return err
 	}
 	defer logs.Close()
-	return (&service{settings: s, logs: logs, log: log}).run(ctx)
+	err := (&service{settings: s, logs: logs, log: log}).run(ctx)
+	if err != nil && s.Config.Quiet {
+		// Standard error gets it as well, but may lead nowhere.
+		log.WithLevel(zerolog.FatalLevel).Msg(err.Error())
+	}
+	return err
 }
 
 // service is the process that serves. It is the only place where the parts meet.
