@@ -27,8 +27,6 @@ const (
 	farewellLimit  = time.Second            // for telling a client why it is closed
 	interruptLimit = 500 * time.Millisecond // from a cancel request to taking the sockets away
 	never          = 100 * 365 * 24 * time.Hour
-	minHealthCheck = 100 * time.Millisecond
-	maxHealthCheck = 5 * time.Second
 )
 
 var (
@@ -38,7 +36,7 @@ var (
 )
 
 func errShutdown() *wire.Error {
-	return wire.Fatalf(wire.CodeAdminShutdown, "terminating connection: the pooler is shutting down")
+	return wire.Fatalf(wire.CodeAdminShutdown, reasonShutdown)
 }
 
 // checkout gets a server, and what has to go ahead of the client's own messages: its session parameters and its deferred BEGIN.
@@ -176,8 +174,8 @@ func (c *Client) afterExchange(s *Server) {
 		b = ahead(b, c.notifications(s))
 	}
 	c.sayLast(b)
-	if c.busy == nil && c.pooler.draining.Load() {
-		c.end(reasonShutdown, errShutdown())
+	if e := c.pool.ending.Load(); e != nil && c.busy == nil && c.block == blockNone {
+		c.end(e.reason, e.err)
 	}
 }
 

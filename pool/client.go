@@ -2,7 +2,6 @@ package pool
 
 import (
 	"errors"
-	"io"
 	"net"
 	"os"
 	"sync"
@@ -115,6 +114,7 @@ type Client struct {
 	since  time.Time // of the state
 	server *Server
 	inTx   time.Time // when the transaction began
+	served bool      // it has been welcomed
 
 	doom atomic.Pointer[doom]
 	tap  *tap // nil when nothing is recorded
@@ -141,6 +141,9 @@ type unnamedStatement struct {
 // serve runs the session until it ends.
 func (c *Client) serve() {
 	c.step = c.onReadable
+	c.mu.Lock()
+	c.served = true
+	c.mu.Unlock()
 	c.setState(StateIdle)
 	for c.left == "" {
 		err := c.conn.Serve(c.step)
@@ -182,9 +185,6 @@ func (c *Client) onReadable(uintptr) bool {
 		case err == sock.ErrWait: //nolint:errorlint // never wrapped
 			c.rest()
 			return c.left != ""
-		case errors.Is(err, io.EOF):
-			c.leave(reasonClientClosed)
-			return true
 		default:
 			c.leave(reasonClientGone)
 			return true
@@ -197,8 +197,8 @@ func (c *Client) onReadable(uintptr) bool {
 		if c.left != "" {
 			return true
 		}
-		if n < len(space) && c.conn.Armed() {
-			c.rest() // nothing more was there, and the poller tells of the next arrival
+		if c.conn.Drained() {
+			c.rest() // the poller tells of the next arrival
 			return c.left != ""
 		}
 	}
@@ -210,7 +210,14 @@ func (c *Client) process() {
 		before := c.in.len()
 		switch {
 		case c.busy != nil:
-			c.relay(c.busy.pipe.Settled() && !c.busy.pipe.Open())
+			fresh := c.busy.pipe.Settled() && !c.busy.pipe.Open()
+			if fresh && c.pool.suspended.Load() {
+				if c.freeze(); c.doom.Load() != nil {
+					c.leaveDoomed()
+					return
+				}
+			}
+			c.relay(fresh)
 		case c.body > 0:
 			c.skipBody()
 		case c.skipping:
@@ -242,8 +249,8 @@ func (c *Client) rest() {
 	} else {
 		c.setState(StateInTx)
 	}
-	if c.pooler.draining.Load() && c.block == blockNone && (c.busy == nil || c.busy.pipe.Idle()) {
-		c.end(reasonShutdown, errShutdown())
+	if e := c.pool.ending.Load(); e != nil && c.block == blockNone && (c.busy == nil || e.sessions && c.busy.pipe.Idle()) {
+		c.end(e.reason, e.err)
 	}
 	if c.doom.Load() != nil {
 		c.leaveDoomed()
@@ -289,6 +296,7 @@ func (c *Client) leaveWith(reason string, err *wire.Error) {
 	}
 	fatal := *err
 	fatal.Severity = "FATAL"
+	c.logError(&fatal)
 	c.reply = fatal.Append(c.reply)
 	c.flushReply()
 	c.leave(reason)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"syscall"
 
@@ -24,17 +25,9 @@ func (p *Pool) newPgxpool(conf config.Pool, password config.Secret) (*pgxpool.Po
 	if err != nil {
 		return nil, fmt.Errorf("make the settings of pgxpool: %w", err)
 	}
-	global := p.pooler.config()
 	p.aim(&pc.ConnConfig.Config, conf, password)
-	pc.MaxConns = int32(conf.Size + conf.ReserveSize)
-	pc.MinConns = 0
-	pc.MaxConnLifetime = max(conf.ServerLifetime, 1)
-	pc.MaxConnLifetimeJitter = conf.ServerLifetime / 10
-	pc.MaxConnIdleTime = never
-	if global.ServerIdleTimeout > 0 {
-		pc.MaxConnIdleTime = global.ServerIdleTimeout
-	}
-	pc.HealthCheckPeriod = max(min(global.ServerIdleTimeout/4, maxHealthCheck), minHealthCheck)
+	pc.MaxConns, pc.MinConns = math.MaxInt32, 0 // the Pool bounds, and closes what is old or idle
+	pc.MaxConnLifetime, pc.MaxConnIdleTime, pc.HealthCheckPeriod = never, never, never
 	pc.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false } // we ask the kernel, which costs no round trip
 	pc.BeforeClose = p.forget
 	return pgxpool.NewWithConfig(context.Background(), pc)
@@ -77,8 +70,7 @@ func keepAlive(c *config.Config) net.KeepAliveConfig {
 }
 
 // connect opens a server, which is fresh then, or takes one back that rests. The error is for clients: it names neither addresses nor passwords.
-func (p *Pool) connect() (s *Server, fresh bool, _ *wire.Error) {
-	ctx := p.pooler.life
+func (p *Pool) connect(ctx context.Context) (s *Server, fresh bool, _ *wire.Error) {
 	if limit := p.pooler.config().ServerConnectTimeout; limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
@@ -151,10 +143,7 @@ func (p *Pool) adoptLease(ctx context.Context, lease *pgxpool.Conn, generation i
 // forget is told by pgxpool before it closes a connection.
 func (p *Pool) forget(conn *pgx.Conn) {
 	if s, ok := conn.PgConn().CustomData()[customKey].(*Server); ok {
-		p.mu.Lock()
-		delete(p.servers, s)
-		p.mu.Unlock()
-		p.pooler.shares.give(p.key)
+		p.drop(s)
 	}
 }
 

@@ -37,6 +37,9 @@ func (c *Client) nextFlight() (f flight, ok bool) {
 			c.broken("invalid message length")
 			return f, false
 		}
+		if !c.allowed(typ, size) {
+			return f, false
+		}
 		switch typ {
 		case wire.ClientTerminate:
 			c.leave(reasonClientClosed) // what precedes it has no Sync and would be rolled back
@@ -74,6 +77,24 @@ func (c *Client) nextFlight() (f flight, ok bool) {
 func clientHeader(b []byte) (typ byte, size int, ok bool) {
 	typ, size, ok = wire.Header(b)
 	return typ, size, ok && (size == wire.HeaderLen || !wire.Empty(typ))
+}
+
+// allowed applies max_packet_size and disable_pqexec to a message of the client, before any of it is sent on. False: the session has ended.
+func (c *Client) allowed(typ byte, size int) bool {
+	conf := c.pooler.config()
+	switch {
+	case conf.MaxPacketSize > 0 && int64(size) > conf.MaxPacketSize:
+		c.leaveWith(reasonProtocol, errPacketSize(typ, size, conf.MaxPacketSize))
+	case conf.DisablePqexec && typ == wire.ClientQuery:
+		c.leaveWith(reasonPqexec, wire.Fatalf(wire.CodeProtocolViolation, reasonPqexec))
+	default:
+		return true
+	}
+	return false
+}
+
+func errPacketSize(typ byte, size int, most int64) *wire.Error {
+	return wire.Fatalf(wire.CodeProgramLimitExceeded, "a message of type %q has %d bytes, more than max_packet_size = %d", typ, size, most)
 }
 
 // drop forgets a message of which perhaps not all has come yet.
@@ -118,10 +139,7 @@ func (c *Client) fail(err *wire.Error) {
 func (c *Client) sayError(err *wire.Error) {
 	c.reply = err.Append(c.reply)
 	c.pool.count(func(t *counters) { t.Errors++ })
-	if c.pooler.config().LogPoolerErrors {
-		c.pooler.log.Warn().Uint64("client", c.id).Str("database", c.database).Str("user", c.user).
-			Str("sqlstate", string(err.Code)).Str("error", err.Message).Msg("pooler error")
-	}
+	c.logError(err)
 }
 
 // skip ignores messages up to the next one that is answered with ReadyForQuery, and answers that.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"poolerd/wire"
+	"poolerd/wire/sock"
 )
 
 // What a server says that nobody has: it ends, or PostgreSQL has read its configuration again and tells of other defaults.
@@ -17,6 +18,9 @@ func (s *Server) alive() bool {
 func (s *Server) hearIdle() bool {
 	var buf [4096]byte
 	n, err := s.conn.TryRead(buf[:])
+	if err == sock.ErrWait { //nolint:errorlint // never wrapped; TLS, of which a part of a record has arrived, or nothing
+		return true
+	}
 	if err != nil || n == len(buf) || s.conn.Readable() { // more than a server says of itself, or it has closed
 		return false
 	}

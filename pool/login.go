@@ -37,7 +37,7 @@ func (p *Pooler) accept(nc net.Conn) {
 	if t := l.conf.ClientLoginTimeout; t > 0 {
 		_ = nc.SetDeadline(l.began.Add(t))
 	}
-	if p.draining.Load() { // it was accepted while the others were told
+	if p.stage.Load() == stageClosing { // it was accepted while the others were told
 		return
 	}
 	err := l.run()
@@ -70,10 +70,10 @@ func (l *login) run() error {
 	if err := l.readStartup(); err != nil || l.startup.Kind == wire.RequestCancel {
 		return err
 	}
-	if l.pooler.draining.Load() {
-		return errShutdown()
-	}
 	admin := config.Reserved(l.startup.Database())
+	if l.pooler.Draining() && !admin {
+		return errDraining()
+	}
 	if err := l.authenticate(admin); err != nil {
 		return err
 	}
@@ -276,8 +276,13 @@ func (l *login) serveConsole() error {
 	if l.pooler.console == nil {
 		return wire.Fatalf(wire.CodeUndefinedDatabase, "there is no console")
 	}
-	if l.pooler.draining.Load() {
+	if l.pooler.stage.Load() == stageClosing {
 		return errShutdown()
 	}
+	leave, refused := l.pooler.seatConsole(l.startup.Database(), l.startup.User())
+	if refused != nil {
+		return refused
+	}
+	defer leave()
 	return l.pooler.console.Serve(l.conn, l.startup.User())
 }

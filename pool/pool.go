@@ -15,22 +15,17 @@ import (
 	"poolerd/wire"
 )
 
-const (
-	// restAfter is how long a server may lie free in our hands before it goes back to pgxpool, which closes it when it is idle for long.
-	restAfter = time.Second
-	// probeAfter is how long a server may have been free without being asked whether it still lives.
-	probeAfter = 20 * time.Millisecond
-	// openAtOnce bounds the connections that one pool opens at a time.
-	openAtOnce = 4
-)
+// probeAfter is how long a server may have been free without being asked whether it still lives.
+const probeAfter = 20 * time.Millisecond
 
 // Key names a pool.
 type Key struct{ Database, User string }
 
 // Pool holds the servers of one database and user, and the clients that wait for one. A server passes from client to client here; pgxpool
-// sees it only when it is opened, rests or is closed. The lock is held for a few instructions, never across I/O.
+// sees it only when it is opened and closed. The lock is held for a few instructions, never across I/O.
 type Pool struct {
 	key     Key
+	auto    bool // the database is one of the fallback entry's
 	pooler  *Pooler
 	space   *vars.Space
 	watched *watched      // what is known of the database
@@ -38,19 +33,27 @@ type Pool struct {
 	read    atomic.Bool   // there are any
 	plans   atomic.Uint64 // grows when a server refused a prepared statement after a DDL
 
+	ending    atomic.Pointer[ending] // why its clients have to go; nil: they have not
+	suspended atomic.Bool            // hold is holdSuspended: for those who would not ask for a server
+
 	mu         sync.Mutex
 	touched    time.Time // when a client last asked for the pool
 	pg         *pgxpool.Pool
 	password   config.Secret
-	generation int // of pg: a reload may replace it
+	generation int // of pg: RECONNECT and a reload replace it
 	conf       config.Pool
+	hold       hold
+	attempts   attempts
 	free       []*Server // given back last at the end
 	busy       int       // servers that clients have
-	opening    int       // being opened, or taken back from pgxpool
-	queue      queue
+	opening    int       // being opened
+	queue      queue     // clients that wait for a server
+	frozen     queue     // clients that have one, and wait for the end of SUSPEND
 	outage     outage
 	closed     bool
-	servers    map[*Server]struct{} // all that are open, those that rest with pgxpool too
+	lifeEnded  time.Time            // when server_lifetime last closed a server
+	servers    map[*Server]struct{} // all that are open
+	replicas   map[*Client]int      // clients with a server for replication, and the generation of that
 	totals     metrics.Totals
 	before     metrics.Totals // at the start of the current stats_period
 	last       metrics.Totals // of the last full one
@@ -58,27 +61,17 @@ type Pool struct {
 	took       time.Duration // of the last full one
 }
 
+// ending is why the clients of a pool have to go as soon as they are in no transaction.
+type ending struct {
+	reason   string
+	err      *wire.Error
+	sessions bool // also those that keep their server between transactions
+}
+
 // limits is the part of the settings that servers are made with.
 type limits struct{ maxStatements int }
 
 func (p *Pool) limits() limits { return limits{p.pooler.config().MaxPreparedStatements} }
-
-func (p *Pool) touch() {
-	p.mu.Lock()
-	p.touched = time.Now()
-	p.mu.Unlock()
-}
-
-// unused tells whether nobody has had anything of the pool for long, and closes it then.
-func (p *Pool) unused(now time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.totals.Clients > 0 {
-		p.touched = now
-	}
-	p.closed = p.closed || p.queue.len+p.busy+p.opening+len(p.servers) == 0 && now.Sub(p.touched) > forgetAfter
-	return p.closed
-}
 
 // settings gives the effective settings, which a reload changes.
 func (p *Pool) settings() config.Pool {
@@ -89,6 +82,10 @@ func (p *Pool) settings() config.Pool {
 
 // acquire gives a server to c, which waits for one if it must. The error is for the client.
 func (p *Pool) acquire(c *Client) (*Server, *wire.Error) {
+	if e := p.ending.Load(); e != nil && c.block != blockDeferred {
+		c.end(e.reason, e.err)
+		return nil, e.err
+	}
 	for {
 		p.mu.Lock()
 		s := p.take(c)
@@ -109,6 +106,7 @@ func (p *Pool) acquire(c *Client) (*Server, *wire.Error) {
 	}
 	w := c.waiter
 	w.since = now
+	w.anew()
 	p.queue.push(w)
 	p.open(now)
 	p.mu.Unlock()
@@ -116,7 +114,7 @@ func (p *Pool) acquire(c *Client) (*Server, *wire.Error) {
 	if d := c.doom.Load(); d != nil { // it may have looked before we were waiting
 		p.withdraw(w, d.err)
 	}
-	g := <-w.granted
+	g := c.awaitGrant()
 	if g.server == nil && g.err == nil {
 		g.err = errShutdown() // withdrawn without a word: the client has gone
 	}
@@ -127,7 +125,7 @@ func (p *Pool) acquire(c *Client) (*Server, *wire.Error) {
 // it had before.
 func (p *Pool) take(c *Client) *Server {
 	n := len(p.free)
-	if n == 0 || p.queue.len > 0 || p.closed {
+	if n == 0 || p.queue.len > 0 || p.closed || p.hold != holdNothing {
 		return nil
 	}
 	at := -1
@@ -164,163 +162,47 @@ func (p *Pool) release(s *Server, now time.Time) {
 		p.pooler.released(s)
 	}
 	p.mu.Lock()
-	if p.closed || p.expired(s, now) {
+	if reason := p.obsolete(s, p.busy+len(p.free), now); reason != "" {
 		p.mu.Unlock()
-		s.discard(reasonLifetime)
+		s.discard(reason)
 		return
 	}
 	s.used = now
-	w := p.queue.pop()
+	var w *waiter
+	if p.hold == holdNothing {
+		w = p.queue.pop()
+	}
 	if w == nil {
+		if p.pooler.shares.claimed(p) {
+			p.mu.Unlock()
+			s.discard(reasonEvicted)
+			return
+		}
 		p.busy--
 		p.free = append(p.free, s)
 		p.mu.Unlock()
 		return
 	}
-	p.totals.Waits++
-	p.totals.WaitTime += now.Sub(w.since)
+	p.account(w, now)
 	p.mu.Unlock()
 	w.granted <- grant{server: s}
 }
 
-func (p *Pool) expired(s *Server, now time.Time) bool {
-	return s.generation != p.generation || now.Sub(s.created) > p.conf.ServerLifetime || p.busy+len(p.free) > p.conf.Size+p.conf.ReserveSize
+// account adds a wait that ends with a server. The lock is held.
+func (p *Pool) account(w *waiter, now time.Time) {
+	p.totals.Waits++
+	p.totals.WaitTime += now.Sub(w.since)
 }
 
 // withdraw takes a waiting client out of the queue, which ends its wait with err. It reports false when the wait has already ended.
 func (p *Pool) withdraw(w *waiter, err *wire.Error) bool {
 	p.mu.Lock()
-	was := p.queue.remove(w)
+	was := p.queue.remove(w) || p.frozen.remove(w)
 	p.mu.Unlock()
 	if was {
 		w.granted <- grant{err: err}
 	}
 	return was
-}
-
-// open starts opening servers for the clients that wait, as far as the limits allow. The lock is held.
-func (p *Pool) open(now time.Time) {
-	if p.closed {
-		return
-	}
-	limit, most := p.conf.Size, openAtOnce
-	if w := p.queue.first; w != nil && p.conf.ReserveTimeout > 0 && now.Sub(w.since) >= p.conf.ReserveTimeout {
-		limit += p.conf.ReserveSize
-	}
-	if p.outage.on() {
-		most = 1
-	}
-	want := max(p.queue.len, p.conf.MinSize-p.busy-len(p.free)-p.opening)
-	for p.opening < min(most, want) && p.busy+len(p.free)+p.opening < limit && p.outage.due(now) {
-		if !p.pooler.shares.take(p.key, p.conf) {
-			break // the clock tries again
-		}
-		p.opening++
-		p.pooler.tasks.Go(p.openOne)
-	}
-}
-
-// openOne opens one server, or takes back one that rests, and gives it to the client that has waited longest.
-func (p *Pool) openOne() {
-	s, fresh, err := p.connect()
-	if !fresh {
-		p.pooler.shares.give(p.key)
-	}
-	now := time.Now()
-	p.mu.Lock()
-	p.opening--
-	if err != nil {
-		p.failed(err, now)
-		return
-	}
-	p.outage.over()
-	p.busy++
-	p.mu.Unlock()
-	p.release(s, now)
-	p.mu.Lock()
-	p.open(now)
-	p.mu.Unlock()
-}
-
-// failed deals with a connection that could not be opened: the lock is held, and is given back.
-func (p *Pool) failed(err *wire.Error, now time.Time) {
-	again := p.outage.failed(err, now, p.pooler.config().ServerLoginRetry)
-	var lost []*waiter
-	if p.outage.hopeless(now) && (p.busy == 0 || p.outage.down()) {
-		for w := p.queue.pop(); w != nil; w = p.queue.pop() {
-			lost = append(lost, w)
-		}
-	}
-	first := p.outage.failures == 1
-	waiting := p.queue.len > 0
-	p.mu.Unlock()
-	if first {
-		p.pooler.log.Warn().Str("database", p.key.Database).Str("user", p.key.User).Str("sqlstate", string(err.Code)).
-			Str("reason", err.Message).Msg("server could not be reached; will try again")
-	}
-	for _, w := range lost {
-		w.granted <- grant{err: err}
-	}
-	if waiting {
-		p.pooler.after(again, p.retry)
-	}
-}
-
-func (p *Pool) retry() {
-	p.mu.Lock()
-	p.open(time.Now())
-	p.mu.Unlock()
-}
-
-// refusal tells a client at once that PostgreSQL is out of reach, while the pool pauses between attempts. The lock is held.
-func (p *Pool) refusal(now time.Time) *wire.Error {
-	if p.busy > 0 && !p.outage.down() || p.opening > 0 || p.outage.due(now) || !p.outage.hopeless(now) {
-		return nil
-	}
-	return p.outage.err
-}
-
-// outageError is why no server can be opened, nil when that is not so.
-func (p *Pool) outageError() *wire.Error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.outage.err
-}
-
-// tend does what is due by the clock: servers that have ended or rest go, the reserve opens, the smallest size is kept.
-func (p *Pool) tend(now time.Time) {
-	p.mu.Lock()
-	var ended, rest []*Server
-	p.free = slices.DeleteFunc(p.free, func(s *Server) bool {
-		switch {
-		case !s.alive() || p.expired(s, now):
-			ended = append(ended, s)
-		case now.Sub(s.used) > restAfter && len(p.free)+p.busy > p.conf.MinSize:
-			rest = append(rest, s)
-		default:
-			return false
-		}
-		return true
-	})
-	p.busy += len(ended) + len(rest)
-	p.open(now)
-	p.mu.Unlock()
-	for _, s := range ended {
-		s.discard(reasonServerGone)
-	}
-	for _, s := range rest {
-		s.rest()
-	}
-}
-
-// rest gives a free server back to pgxpool, which keeps it for server_idle_timeout at most.
-func (s *Server) rest() {
-	lease := s.lease
-	s.lease = nil
-	lease.Release()
-	s.pool.mu.Lock()
-	s.pool.busy--
-	s.pool.mu.Unlock()
 }
 
 // discard closes a server that its holder has, and tells the pool that there is room.
@@ -329,21 +211,38 @@ func (s *Server) discard(reason string) {
 	s.pipe.Reset()
 	s.stmts.Clear()
 	_ = s.conn.SetDeadline(time.Time{})
+	s.logClosing(reason)
 	p.pooler.tasks.Go(func() { // closing waits for the network
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 		defer cancel()
 		_ = s.lease.Conn().Close(ctx)
 		s.lease.Release()
+		p.drop(s)
 		now := time.Now()
 		p.mu.Lock()
 		p.busy--
 		p.totals.Closed++
 		p.open(now)
 		p.mu.Unlock()
+		p.pooler.changed.ring()
 	})
-	if p.pooler.config().LogDisconnections {
-		p.pooler.log.Info().Str("database", p.key.Database).Str("user", p.key.User).Uint32("pid", s.pid).
-			Str("reason", reason).Dur("age", time.Since(s.created)).Msg("server closed")
+}
+
+// drop forgets a server that is closed, once, and lets the pools that lacked its place have it.
+func (p *Pool) drop(s *Server) {
+	p.mu.Lock()
+	_, had := p.servers[s]
+	delete(p.servers, s)
+	p.mu.Unlock()
+	if had {
+		p.pooler.giveShare(p.key)
+	}
+}
+
+// giveShare gives the place of a server of a database and user back, and lets the pools open one that lacked it.
+func (p *Pooler) giveShare(k Key) {
+	for _, pool := range p.shares.give(k) {
+		pool.retry()
 	}
 }
 
@@ -351,12 +250,12 @@ func (s *Server) discard(reason string) {
 func (p *Pool) closeAll(err *wire.Error) {
 	p.mu.Lock()
 	p.closed = true
-	free := p.free
-	p.free = nil
-	p.busy += len(free)
+	free := p.takeFree()
 	var lost []*waiter
-	for w := p.queue.pop(); w != nil; w = p.queue.pop() {
-		lost = append(lost, w)
+	for _, q := range []*queue{&p.queue, &p.frozen} {
+		for w := q.pop(); w != nil; w = q.pop() {
+			lost = append(lost, w)
+		}
 	}
 	p.mu.Unlock()
 	for _, w := range lost {
@@ -365,4 +264,12 @@ func (p *Pool) closeAll(err *wire.Error) {
 	for _, s := range free {
 		s.discard(reasonShutdown)
 	}
+}
+
+// takeFree takes all free servers, to be discarded by the caller when it has given the lock back.
+func (p *Pool) takeFree() []*Server {
+	free := p.free
+	p.free = nil
+	p.busy += len(free)
+	return free
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,8 +14,6 @@ import (
 	"poolerd/pool/config"
 	"poolerd/pool/listen"
 	"poolerd/pool/stmt"
-	"poolerd/pool/vars"
-	"poolerd/wire"
 	"poolerd/wire/auth"
 )
 
@@ -33,6 +30,7 @@ type Pooler struct {
 	keys       keys
 	peers      peers
 	shares     shares
+	seats      seats
 	ids        atomic.Uint64
 	began      time.Time
 	console    Console
@@ -41,7 +39,10 @@ type Pooler struct {
 
 	settings atomic.Pointer[config.Config]
 	users    atomic.Pointer[config.Userlist]
-	draining atomic.Bool
+
+	stage      atomic.Int32 // of the end
+	stageBegan atomic.Int64 // nanoseconds since 1970
+	changed    bell         // rung when servers and clients have gone, and by the clock
 
 	life      context.Context // ends when everything must
 	kill      context.CancelFunc
@@ -52,6 +53,7 @@ type Pooler struct {
 	over      bool       // Serve waits for the tasks: none may start from outside any more
 
 	mu        sync.Mutex
+	gates     gates
 	pools     map[Key]*Pool
 	watches   map[string]*watched    // by database
 	hubs      map[hubKey]*listen.Hub // by database
@@ -68,7 +70,7 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	}
 	life, kill := context.WithCancel(context.Background())
 	p := &Pooler{
-		log: log, auth: auth.New(), statements: stmt.NewTable(), shares: shares{database: map[string]int{}, user: map[string]int{}}, began: time.Now(),
+		log: log, auth: auth.New(), statements: stmt.NewTable(), shares: newShares(), seats: newSeats(), gates: newGates(), began: time.Now(),
 		life: life, kill: kill,
 		pools: map[Key]*Pool{}, hubs: map[hubKey]*listen.Hub{}, watches: map[string]*watched{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
 	}
@@ -88,7 +90,7 @@ func (p *Pooler) SetConsole(c Console) { p.console = c }
 func (p *Pooler) config() *config.Config    { return p.settings.Load() }
 func (p *Pooler) secrets() *config.Userlist { return p.users.Load() }
 
-// Serve accepts clients from the listeners until Drain or Close, and returns when all that it started has ended. It closes the listeners.
+// Serve accepts clients from the listeners until Close, or one of the drains, and returns when all that it started has ended. It closes the listeners.
 func (p *Pooler) Serve(listeners ...net.Listener) error {
 	p.mu.Lock()
 	p.listeners = append(p.listeners, listeners...)
@@ -116,10 +118,8 @@ func (p *Pooler) Serve(listeners ...net.Listener) error {
 	for _, pool := range p.allPools() {
 		pool.closeAll(errShutdown())
 	}
-	for _, h := range p.hubs { // nobody makes one any more
-		h.Close()
-	}
-	p.kill() // connections that are being opened end too
+	p.closeHubs("") // nobody makes one any more
+	p.kill()        // connections that are being opened end too
 	for _, pool := range p.allPools() {
 		pool.pg.Close()
 	}
@@ -181,55 +181,6 @@ func (p *Pooler) track(nc net.Conn) (stop func()) {
 	}
 }
 
-// enter counts a client in, if there is room for it.
-func (p *Pooler) enter(c *Client) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if most := p.config().MaxClientConn; len(p.clients) >= most {
-		return wire.Fatalf(wire.CodeTooManyConnections, "no more connections allowed (max_client_conn = %d)", most)
-	}
-	p.clients[c] = struct{}{}
-	c.pool.count(func(t *counters) { t.Clients++ })
-	return nil
-}
-
-func (p *Pooler) exit(c *Client) {
-	p.mu.Lock()
-	delete(p.clients, c)
-	p.mu.Unlock()
-	c.pool.count(func(t *counters) { t.Clients-- })
-	if p.config().LogDisconnections {
-		p.log.Info().Uint64("client", c.id).Str("client_addr", c.addr.String()).Str("user", c.user).Str("database", c.database).
-			Str("reason", c.left).Dur("age", time.Since(c.began)).Msg("client closed")
-	}
-}
-
-// pool finds or makes the pool of a database and user.
-func (p *Pooler) pool(database, user string) (*Pool, *wire.Error) {
-	conf, ok := p.config().Pool(database, user)
-	if !ok {
-		return nil, wire.Fatalf(wire.CodeUndefinedDatabase, `no such database: %s`, database)
-	}
-	key := Key{database, conf.User}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if pool, ok := p.pools[key]; ok {
-		pool.touch()
-		return pool, nil
-	}
-	pool := &Pool{key: key, pooler: p, space: vars.NewSpace(), conf: conf, servers: map[*Server]struct{}{}, touched: time.Now()}
-	pool.watched = p.watchedOf(database)
-	pool.password = p.password(conf)
-	pg, err := pool.newPgxpool(conf, pool.password)
-	if err != nil {
-		p.log.Error().Err(err).Str("database", database).Msg("pool could not be made")
-		return nil, wire.Fatalf(wire.CodeInternalError, "the pool of this database could not be made")
-	}
-	pool.pg = pg
-	p.pools[key] = pool
-	return pool, nil
-}
-
 // password is what server connections log in with: the database's own, else the user's.
 func (p *Pooler) password(conf config.Pool) config.Secret {
 	if conf.Database.Password.Kind() != config.NoSecret {
@@ -239,8 +190,12 @@ func (p *Pooler) password(conf config.Pool) config.Secret {
 	return s
 }
 
-// tick is how often limits are looked at: the coarseness of every timeout.
-const tick = 200 * time.Millisecond
+const (
+	// tick is how often limits are looked at: the coarseness of every timeout.
+	tick = 200 * time.Millisecond
+	// askServers is how many ticks pass until free servers are asked again whether they live.
+	askServers = 5
+)
 
 // tendAll looks after everything by the clock until the end. No limit costs the data path a timer.
 func (p *Pooler) tendAll() {
@@ -253,31 +208,16 @@ func (p *Pooler) tendAll() {
 		case now := <-t.C:
 			conf := p.config()
 			for _, pool := range p.allPools() {
-				pool.tend(now)
+				pool.tend(now, n%askServers == 0)
 				pool.tendWatched(now)
 				pool.roll(now, conf.StatsPeriod, conf.LogStats)
 			}
-			if n%256 == 0 {
-				p.forgetPools(now)
-			}
+			p.tendPools(now, conf)
+			p.tendStage(now)
+			p.changed.ring()
 			for _, c := range p.allClients() {
 				c.tend(now, conf, n%16 == int(c.id%16))
 			}
-		}
-	}
-}
-
-// forgetAfter is how long a pool without clients and servers is kept.
-const forgetAfter = time.Hour
-
-// forgetPools drops the pools that nobody has asked for in a long time: clients may ask for any number of databases.
-func (p *Pooler) forgetPools(now time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for key, pool := range p.pools {
-		if pool.unused(now) {
-			delete(p.pools, key)
-			p.tasks.Go(pool.pg.Close)
 		}
 	}
 }
@@ -311,63 +251,6 @@ func (p *Pooler) after(d time.Duration, f func()) {
 		case <-t.C:
 			f()
 		case <-p.life.Done():
-		}
-	})
-}
-
-// Drain lets transactions end and closes everyone else; no new client comes in. Serve returns when the last has gone.
-func (p *Pooler) Drain() {
-	p.ending.Lock()
-	defer p.ending.Unlock()
-	if p.over || p.draining.Swap(true) {
-		return
-	}
-	p.mu.Lock()
-	for _, l := range p.listeners {
-		_ = l.Close()
-	}
-	logins := make([]net.Conn, 0, len(p.conns))
-	served := map[net.Conn]bool{}
-	for c := range p.clients {
-		served[c.conn.Conn] = true
-	}
-	for nc := range p.conns {
-		if !served[nc] {
-			logins = append(logins, nc)
-		}
-	}
-	p.mu.Unlock()
-	for _, nc := range logins {
-		_ = nc.SetReadDeadline(past)
-	}
-	for _, c := range p.allClients() {
-		c.endIfIdle(reasonShutdown, errShutdown())
-	}
-}
-
-// Close ends everything at once.
-func (p *Pooler) Close() {
-	p.ending.Lock()
-	defer p.ending.Unlock()
-	if p.over {
-		return
-	}
-	p.draining.Store(true)
-	p.mu.Lock()
-	listeners, conns := slices.Clone(p.listeners), make([]net.Conn, 0, len(p.conns))
-	for nc := range p.conns {
-		conns = append(conns, nc)
-	}
-	p.mu.Unlock()
-	for _, l := range listeners {
-		_ = l.Close()
-	}
-	for _, c := range p.allClients() {
-		c.end(reasonShutdown, errShutdown())
-	}
-	p.after(interruptLimit, func() {
-		for _, nc := range conns {
-			_ = nc.Close()
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"sync/atomic"
 	"time"
 
 	"poolerd/wire"
@@ -8,9 +9,11 @@ import (
 
 // waiter is one client's place in the queue of a pool. It is part of the client and used again for each wait.
 type waiter struct {
-	granted    chan grant // holds one: whoever takes the waiter out of the queue sends, once
+	granted    chan grant    // holds one: whoever takes the waiter out of the queue sends, once
+	tell       chan struct{} // holds one: the client is to be told that it waits
 	since      time.Time
-	queued     bool
+	told       atomic.Bool
+	in         *queue // nil: in none
 	prev, next *waiter
 }
 
@@ -20,7 +23,7 @@ type grant struct {
 	err    *wire.Error
 }
 
-func newWaiter() *waiter { return &waiter{granted: make(chan grant, 1)} }
+func newWaiter() *waiter { return &waiter{granted: make(chan grant, 1), tell: make(chan struct{}, 1)} }
 
 // queue is first in, first out. The zero value is empty. The pool's lock guards it.
 type queue struct {
@@ -29,7 +32,7 @@ type queue struct {
 }
 
 func (q *queue) push(w *waiter) {
-	w.queued, w.prev, w.next = true, q.last, nil
+	w.in, w.prev, w.next = q, q.last, nil
 	if q.last == nil {
 		q.first = w
 	} else {
@@ -41,7 +44,7 @@ func (q *queue) push(w *waiter) {
 
 // remove takes w out, and reports whether it was in.
 func (q *queue) remove(w *waiter) bool {
-	if !w.queued {
+	if w.in != q {
 		return false
 	}
 	if w.prev == nil {
@@ -54,7 +57,7 @@ func (q *queue) remove(w *waiter) bool {
 	} else {
 		w.next.prev = w.prev
 	}
-	w.queued, w.prev, w.next = false, nil, nil
+	w.in, w.prev, w.next = nil, nil, nil
 	q.len--
 	return true
 }

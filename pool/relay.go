@@ -106,6 +106,9 @@ func (c *Client) relayMessage() bool {
 		c.broken("invalid message length")
 		return false
 	}
+	if !c.allowed(typ, size) {
+		return false
+	}
 	if len(b) < size {
 		return c.relayPart(typ, size)
 	}

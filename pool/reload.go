@@ -2,8 +2,12 @@ package pool
 
 import (
 	"fmt"
+	"maps"
+	"reflect"
+	"time"
 
 	"poolerd/pool/config"
+	"poolerd/wire"
 )
 
 // Reload makes conf, which has been checked, the settings, as far as they can change while clients are served; what cannot is logged and stays as it is until a restart.
@@ -25,70 +29,75 @@ func (p *Pooler) Reload(conf *config.Config) error {
 	}
 	p.settings.Store(conf)
 	p.users.Store(users)
+	moved := map[string]bool{}
 	for _, pool := range p.allPools() {
 		now, ok := conf.Pool(pool.key.Database, pool.key.User)
-		if !ok {
-			p.log.Warn().Str("database", pool.key.Database).Msg("database is gone from the settings: its clients stay, new ones are refused")
+		if !ok || now.User != pool.key.User { // the database is gone, or has another user for all now
+			p.remove(pool)
 			continue
 		}
-		if err := pool.resettle(now, p.password(now), sameServers(old, conf)); err != nil {
+		if pool.ending.Load() != nil && !p.Draining() {
+			pool.ending.Store(nil) // it is back
+		}
+		changed, err := pool.resettle(now, p.password(now), sameServers(old, conf), isAuto(conf, pool.key.Database))
+		if err != nil {
 			return err
 		}
+		moved[pool.key.Database] = moved[pool.key.Database] || changed
 	}
+	for database, changed := range moved {
+		if changed {
+			p.closeHubs(database)
+		}
+	}
+	p.mu.Lock()
+	p.gates.keep(func(name string) bool { _, ok := conf.Database(name); return ok })
+	p.mu.Unlock()
 	p.log.Info().Msg("reloaded")
 	return nil
 }
 
-// resettle gives the pool new settings. Connections that would be made otherwise now are drained into a new pgxpool: each one that is in use is closed
-// when its transaction ends.
-func (p *Pool) resettle(conf config.Pool, password config.Secret, same bool) error {
+// remove ends a pool whose database is gone from the settings. Its clients may finish the transaction that they are in, which PgBouncer does not let them.
+func (p *Pooler) remove(pool *Pool) {
+	if pool.ending.Load() != nil {
+		return
+	}
+	p.log.Warn().Str("database", pool.key.Database).Msgf("dropping database '%s' as it does not exist anymore or inactive auto-database", pool.key.Database)
+	why := &ending{reason: reasonRemoved, err: wire.Fatalf(wire.CodeAdminShutdown, reasonRemoved), sessions: true}
+	pool.finishUp(why)
+	for _, c := range p.allClients() {
+		if c.pool == pool {
+			c.endIfIdle(why.reason, why.err)
+		}
+	}
+	if _, ok := p.config().Database(pool.key.Database); !ok {
+		p.closeHubs(pool.key.Database)
+	}
+}
+
+// resettle gives the pool new settings, and reports whether servers are made otherwise now. Then those that there are are closed as they come free; a smaller pool_size closes as many as are too many.
+func (p *Pool) resettle(conf config.Pool, password config.Secret, same, auto bool) (changed bool, _ error) {
 	p.mu.Lock()
-	if same && poolEqual(p.conf, conf) && p.password.Equal(password) {
+	p.auto = auto
+	if same && sameServer(p.conf, conf) && p.password.Equal(password) {
 		p.conf = conf
+		p.open(time.Now())
 		p.mu.Unlock()
-		return nil
+		return false, nil
 	}
 	p.mu.Unlock()
-	return p.replace(conf, password)
+	return true, p.replace(conf, password)
 }
 
-// replace makes a new pgxpool, and closes the servers of the old one as they come free.
-func (p *Pool) replace(conf config.Pool, password config.Secret) error {
-	pg, err := p.newPgxpool(conf, password)
-	if err != nil {
-		return err
-	}
-	p.mu.Lock()
-	gone := p.pg
-	p.pg, p.conf, p.password = pg, conf, password
-	p.generation++
-	free := p.free
-	p.free = nil
-	p.busy += len(free)
-	p.mu.Unlock()
-	for _, s := range free {
-		s.discard(reasonReload)
-	}
-	p.pooler.tasks.Go(gone.Close) // waits for the connections in use
-	return nil
-}
-
-func poolEqual(a, b config.Pool) bool {
-	return fmt.Sprintf("%+v", flat(a)) == fmt.Sprintf("%+v", flat(b))
+// sameServer tells whether two pools make the same connections, their passwords aside.
+func sameServer(a, b config.Pool) bool {
+	x, y := a.Database, b.Database
+	return a.User == b.User && x.Host == y.Host && x.Port == y.Port && x.DBName == y.DBName && x.LoadBalance == y.LoadBalance && x.ConnectQuery == y.ConnectQuery &&
+		maps.Equal(x.Params, y.Params)
 }
 
 // sameServers tells whether the global settings make the same connections as before.
 func sameServers(a, b *config.Config) bool {
-	return a.ServerIdleTimeout == b.ServerIdleTimeout && a.ServerConnectTimeout == b.ServerConnectTimeout && a.MaxPreparedStatements == b.MaxPreparedStatements &&
+	return a.ServerConnectTimeout == b.ServerConnectTimeout && a.MaxPreparedStatements == b.MaxPreparedStatements && reflect.DeepEqual(a.ServerTLS, b.ServerTLS) &&
 		keepAlive(a) == keepAlive(b)
-}
-
-// flat leaves out what is compared elsewhere, or says nothing about connections.
-func flat(c config.Pool) config.Pool {
-	c.QueryTimeout, c.IdleTransactionTimeout, c.TransactionTimeout, c.ClientIdleTimeout = 0, 0, 0, 0
-	c.Mode, c.MinSize, c.ReserveTimeout, c.MaxDBConnections, c.MaxUserConnections, c.PinPolicy, c.MaxPinned = 0, 0, 0, 0, 0, 0, 0
-	c.Database.Password, c.Database.Origin = config.Secret{}, config.Origin{}
-	c.Database.PoolSize, c.Database.MinPoolSize, c.Database.ReservePoolSize, c.Database.PoolMode = nil, nil, nil, nil
-	c.Database.MaxDBConnections, c.Database.ServerLifetime, c.Database.PinPolicy, c.Database.MaxPinnedServers = nil, nil, nil, nil
-	return c
 }

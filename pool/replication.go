@@ -8,7 +8,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -110,7 +109,7 @@ func (l *login) serveReplication() error {
 		c.leave(reasonLoginFailed)
 		return err
 	}
-	defer p.shares.give(pool.key)
+	defer pool.leaveShare(c)
 	reported, refused := r.open(l)
 	if refused != nil {
 		c.leave(reasonLoginFailed)
@@ -136,20 +135,52 @@ func (l *login) applicationName(pool *Pool) *vars.Set {
 	return set
 }
 
-// awaitShare waits until the limits of the database and of the user leave room for one more server, for query_wait_timeout at most.
+// awaitShare waits until the limits of the database and of the user leave room for one more server, and the pool is not paused, for query_wait_timeout at most.
 func (p *Pool) awaitShare(c *Client) *wire.Error {
 	limit := p.pooler.config().QueryWaitTimeout
-	for began := time.Now(); !p.pooler.shares.take(p.key, p.settings()); time.Sleep(tick / 2) {
-		switch doomed := c.doom.Load(); {
-		case doomed != nil && doomed.err != nil:
-			return doomed.err
-		case doomed != nil || p.pooler.life.Err() != nil:
-			return errShutdown()
-		case limit > 0 && time.Since(began) > limit:
-			return wire.Fatalf(wire.CodeTooManyConnections, "no server for replication: max_db_connections or max_user_connections was reached for %v", limit)
-		}
+	ctx, stop := p.pooler.life, context.CancelFunc(func() {})
+	if limit > 0 {
+		ctx, stop = context.WithTimeout(ctx, limit)
 	}
-	return nil
+	defer stop()
+	doomed := false
+	if p.pooler.await(ctx, func() bool {
+		doomed = c.doom.Load() != nil
+		return doomed || p.takeShare(c)
+	}) && !doomed {
+		return nil
+	}
+	p.pooler.shares.sated(p)
+	switch d := c.doom.Load(); {
+	case d != nil && d.err != nil:
+		return d.err
+	case d != nil || p.pooler.life.Err() != nil:
+		return errShutdown()
+	}
+	return wire.Fatalf(wire.CodeTooManyConnections, "query_wait_timeout: no server for replication for %v (PAUSE, max_db_connections or max_user_connections)", limit)
+}
+
+// takeShare takes a place for a replication server, if there is one now. Else an idle server of another pool is closed for it.
+func (p *Pool) takeShare(c *Client) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.hold != holdNothing {
+		return false
+	}
+	if p.pooler.shares.take(p, p.conf, true) != noLimit {
+		p.pooler.tasks.Go(p.makeRoom)
+		return false
+	}
+	p.replicas[c] = p.generation
+	return true
+}
+
+func (p *Pool) leaveShare(c *Client) {
+	p.mu.Lock()
+	delete(p.replicas, c)
+	p.mu.Unlock()
+	p.pooler.giveShare(p.key)
+	p.pooler.changed.ring()
 }
 
 // open opens the server with the client's startup parameters, and gives what it reports.

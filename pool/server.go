@@ -27,7 +27,8 @@ type Server struct {
 	pid        uint32
 	secret     []byte
 	created    time.Time
-	generation int // of the pgxpool that owns it
+	generation int  // of the pgxpool that owns it
+	fresh      bool // nobody has had it: its pool's lock guards it
 
 	pipe     wire.Pipeline
 	stmts    *stmt.Server

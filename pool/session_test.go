@@ -268,31 +268,6 @@ func TestLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// TestDrain: who is in a transaction ends it, everyone else is closed, whether it keeps a server or not.
-func TestDrain(t *testing.T) {
-	for _, mode := range []config.Mode{config.ModeTransaction, config.ModeSession} {
-		t.Run(mode.String(), func(t *testing.T) {
-			f := startFake(t)
-			p, addr := startPooler(t, f.url(), func(c *config.Config) { c.PoolMode = mode })
-			idle, busy := logIn(t, addr), logIn(t, addr)
-			idle.query("SELECT 1")
-			busy.query("BEGIN")
-			busy.query("SELECT 1")
-			p.Drain()
-			if got := idle.closed(); got != "E(57P01)" {
-				t.Errorf("the idle client: %s", got)
-			}
-			if got := busy.query("SELECT 2"); got != "CZT" {
-				t.Errorf("the one in a transaction: %s", got)
-			}
-			busy.send(wire.AppendQuery(nil, "COMMIT"))
-			if got := busy.closed(); got != "CZE(57P01)" {
-				t.Errorf("after its COMMIT: %s", got)
-			}
-		})
-	}
-}
-
 // TestTimeouts: each limit hits whom it is for, and nobody else.
 func TestTimeouts(t *testing.T) {
 	const limit = 300 * time.Millisecond

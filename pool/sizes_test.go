@@ -113,14 +113,14 @@ func TestRefusedParametersLeaveNoDeadline(t *testing.T) {
 	if refusal != nil {
 		t.Fatal(refusal)
 	}
-	s, _, refusal := pool.connect()
+	s, _, refusal := pool.connect(p.life)
 	if refusal != nil {
 		t.Fatal(refusal)
 	}
 	pool.mu.Lock()
 	pool.busy++
 	pool.mu.Unlock()
-	if !pool.pooler.shares.take(pool.key, pool.conf) {
+	if pool.pooler.shares.take(pool, pool.conf, false) != noLimit {
 		t.Fatal("no share")
 	}
 	const limit = 100 * time.Millisecond

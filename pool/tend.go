@@ -12,7 +12,7 @@ import (
 // of nearly all of them by itself.
 func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 	c.mu.Lock()
-	state, since, inTx, inside := c.state, c.since, c.inTx, c.inside
+	state, since, inTx, inside, server, served := c.state, c.since, c.inTx, c.inside, c.server, c.served
 	c.mu.Unlock()
 	over := func(limit time.Duration, from time.Time) bool {
 		return limit > 0 && !from.IsZero() && now.Sub(from) > limit
@@ -24,19 +24,20 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 	limits := c.limits
 	switch state {
 	case StateWaiting:
-		if over(conf.QueryWaitTimeout, since) {
-			c.pool.withdraw(c.waiter, c.overload(conf.QueryWaitTimeout))
-			return
-		}
+		c.tendWaiting(conf, limits, over, since, served, server != nil)
+		return
 	case StateActive:
 		if over(limits.QueryTimeout, since) {
-			c.end(reasonQueryTimeout, wire.Fatalf(wire.CodeQueryCanceled, "query_timeout: the query took longer than %v", limits.QueryTimeout))
+			c.end(reasonQueryTimeout, wire.Fatalf(wire.CodeQueryCanceled, "query timeout (query_timeout = %v)", limits.QueryTimeout))
 			return
 		}
 	case StateInTx:
-		if over(limits.IdleTransactionTimeout, since) && inside {
-			c.end(reasonIdleInTx, wire.Fatalf(wire.CodeIdleInTransactionTimeout,
-				"idle_transaction_timeout: idle in a transaction for longer than %v", limits.IdleTransactionTimeout))
+		switch {
+		case inside && over(limits.IdleTransactionTimeout, since):
+			c.end(reasonIdleInTx, wire.Fatalf(wire.CodeIdleInTransactionTimeout, "idle transaction timeout (idle_transaction_timeout = %v)", limits.IdleTransactionTimeout))
+			return
+		case !inside && conf.ServerFastClose && server != nil && server.obsolete():
+			c.end(reasonConfigChanged, errConfigChanged())
 			return
 		}
 	case StateIdle:
@@ -49,7 +50,7 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 		}
 	}
 	if state != StateIdle && over(limits.TransactionTimeout, inTx) {
-		c.end(reasonTxTimeout, wire.Fatalf(wire.CodeTransactionTimeout, "transaction_timeout: the transaction took longer than %v", limits.TransactionTimeout))
+		c.end(reasonTxTimeout, wire.Fatalf(wire.CodeTransactionTimeout, "transaction timeout (transaction_timeout = %v)", limits.TransactionTimeout))
 		return
 	}
 	if c.conn.Gone() {
@@ -59,6 +60,31 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 	if state == StateInTx {
 		c.wakeForServer()
 	}
+}
+
+// tendWaiting holds a client in the queue to the limits of time. One that has a server is there because of SUSPEND, which has no limit but its own.
+func (c *Client) tendWaiting(conf *config.Config, limits config.Pool, over func(time.Duration, time.Time) bool, since time.Time, served, frozen bool) {
+	switch {
+	case frozen:
+	case !served && over(conf.ClientLoginTimeout, c.began):
+		c.end(reasonLoginAbandoned, wire.Fatalf(wire.CodeCannotConnectNow, reasonLoginAbandoned))
+	case over(limits.QueryTimeout, since):
+		c.end(reasonQueueTimeout, wire.Fatalf(wire.CodeQueryCanceled, "query_timeout: no server was free for %v", limits.QueryTimeout))
+	case over(conf.QueryWaitTimeout, since):
+		c.pool.withdraw(c.waiter, c.overload(conf.QueryWaitTimeout))
+	case served && over(conf.QueryWaitNotify, since):
+		c.waiter.remind()
+	}
+	if c.conn.Gone() {
+		c.end(reasonClientGone, nil)
+	}
+}
+
+// obsolete tells whether the server's place is wanted for one that is made otherwise.
+func (s *Server) obsolete() bool {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	return s.pool.closeNeeded(s)
 }
 
 // wakeForServer wakes a client that waits in a transaction or a COPY while its server has something to say: an error, or its end.

@@ -10,6 +10,7 @@ type Code string
 
 // The codes that poolerd sends by itself.
 const (
+	CodeSuccessfulCompletion       Code = "00000"
 	CodeUnableToEstablish          Code = "08001" // sqlclient_unable_to_establish_sqlconnection
 	CodeConnectionFailure          Code = "08006"
 	CodeTransactionUnknown         Code = "08007" // transaction_resolution_unknown

@@ -11,7 +11,7 @@ import (
 type Method uint8
 
 const (
-	SCRAM Method = iota // SCRAM-SHA-256; for plain and SCRAM secrets
+	SCRAM Method = iota // SCRAM-SHA-256, and SCRAM-SHA-256-PLUS after Bind; for plain and SCRAM secrets
 	MD5                 // for plain and md5 secrets; a user with a SCRAM secret gets SCRAM, as in PostgreSQL and PgBouncer
 	Plain               // the password as it is; for every secret
 )
@@ -52,13 +52,26 @@ func (a *Authenticator) Begin(method Method, iterations int, secrets Secrets, us
 	}
 	switch method {
 	case SCRAM:
-		e.steps = &scramSteps{user: user, credentials: a.credentials(user, secret, iterations), known: secret.kind == plainSecret || secret.kind == scramSecret}
+		e.steps = a.newSCRAMSteps(user, secret, iterations)
 	case MD5:
 		e.steps = newMD5Steps(user, secret)
 	case Plain:
-		e.steps = &plainSteps{user: user, secret: secret}
+		e.steps = &plainSteps{user: user, secret: secret, mock: a.mock(user, iterations)}
 	}
 	return e
+}
+
+func (a *Authenticator) newSCRAMSteps(user string, secret secretText, iterations int) *scramSteps {
+	s := &scramSteps{user: user, known: true, stored: secret.kind == scramSecret}
+	switch secret.kind {
+	case scramSecret:
+		s.verifier = secret.scram
+	case plainSecret:
+		s.verifier = a.derive(user, secret.text, iterations)
+	default:
+		s.verifier, s.known = a.mock(user, iterations), false
+	}
+	return s
 }
 
 // Exchange is one login. It is used by one goroutine.
@@ -66,6 +79,44 @@ type Exchange struct {
 	user  string
 	steps steps
 	ended bool
+}
+
+// Bind offers SCRAM-SHA-256-PLUS as well, which binds the login to its TLS connection: endPoint is the data of tls-server-end-point channel binding (RFC 5929), the digest
+// of the server's certificate. It comes before Start, and does nothing for other methods. From then on a client that could bind, but thinks that it was not offered, is refused:
+// somebody in between has hidden it.
+func (e *Exchange) Bind(endPoint []byte) {
+	if s, ok := e.steps.(*scramSteps); ok {
+		s.endPoint = endPoint
+	}
+}
+
+// Keys gives, after the success of a SCRAM login whose secret was stored as SCRAM keys, what a login to a server with the same secret needs. ok is false before, for other methods,
+// and for a secret that is a plain password, which serves such a login by itself. The bytes belong to the Exchange until Zero.
+func (e *Exchange) Keys() (keys Keys, ok bool) {
+	s, ok := e.steps.(*scramSteps)
+	if !ok || s.keys.ClientKey == nil {
+		return Keys{}, false
+	}
+	return s.keys, true
+}
+
+// Password gives, after the success of a Plain login, the password that the client sent.
+func (e *Exchange) Password() (password string, ok bool) {
+	s, ok := e.steps.(*plainSteps)
+	if !ok || !s.passed {
+		return "", false
+	}
+	return s.given, true
+}
+
+// Zero wipes what the Exchange has learned. Strings cannot be overwritten in Go: a plain password stays in memory until it is collected.
+func (e *Exchange) Zero() {
+	switch s := e.steps.(type) {
+	case *scramSteps:
+		s.keys.Zero()
+	case *plainSteps:
+		s.given, s.passed = "", false
+	}
 }
 
 // steps is a method's part of an Exchange.
@@ -76,7 +127,9 @@ type steps interface {
 	next(body []byte) (reply []byte, done bool, verdict *wire.Error)
 }
 
-// errWrongPassword stands for every failure that may depend on the password or on the user.
+// WrongPassword is the error for every failure that may depend on the password or on the user.
+func WrongPassword(user string) *wire.Error { return errWrongPassword(user) }
+
 func errWrongPassword(user string) *wire.Error {
 	return wire.Fatalf(wire.CodeInvalidPassword, `password authentication failed for user "%s"`, user)
 }

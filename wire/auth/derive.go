@@ -3,65 +3,65 @@ package auth
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
+	"iter"
 	"sync"
-
-	"github.com/xdg-go/scram"
-	"github.com/xdg-go/stringprep"
 )
 
 // saltLen is PostgreSQL's length of a salt, in bytes.
 const saltLen = 16
 
-// derivation is the SCRAM keys of a plain password, computed once by the first login that needs them.
+// derivation is the SCRAM keys of a plain password, computed once by the first who needs them.
 type derivation struct {
 	password   string
 	iterations int
 	once       sync.Once
-	keys       scram.StoredCredentials
+	verifier   verifier
 }
 
-// credentials gives what a SCRAM conversation with user goes by: the stored keys, the derived ones, or mock ones.
-func (a *Authenticator) credentials(user string, secret secretText, iterations int) scram.StoredCredentials {
-	switch secret.kind {
-	case scramSecret:
-		return secret.scram
-	case plainSecret:
-		return a.derive(user, secret.text, iterations)
+// Prepare derives the SCRAM keys of all users who have a plain password, ahead of their logins, and forgets those of users who are not among them any more.
+// It takes about a millisecond a password, once. After it no first login is slower than the others, so that nobody can tell by the time that a user exists. The pairs are
+// users and secrets.
+func (a *Authenticator) Prepare(iterations int, secrets iter.Seq2[string, string]) {
+	present := map[string]bool{}
+	for user, text := range secrets {
+		if secret := parseSecret(text); secret.kind == plainSecret {
+			present[user] = true
+			a.derive(user, secret.text, iterations)
+		}
 	}
-	key := a.mac("mock key", user) // known to nobody, so that no proof fits
-	return scram.StoredCredentials{KeyFactors: scram.KeyFactors{Salt: a.salt(user), Iters: iterations}, StoredKey: key, ServerKey: key}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for user := range a.derived {
+		if !present[user] {
+			delete(a.derived, user)
+		}
+	}
 }
 
-func (a *Authenticator) derive(user, password string, iterations int) scram.StoredCredentials {
+func (a *Authenticator) derive(user, password string, iterations int) verifier {
 	a.mu.Lock()
 	d := a.derived[user]
-	if d == nil || d.iterations != iterations || subtle.ConstantTimeCompare([]byte(d.password), []byte(password)) == 0 {
+	if d == nil || d.iterations != iterations || !equal(d.password, password) {
 		d = &derivation{password: password, iterations: iterations}
 		a.derived[user] = d
 	}
 	a.mu.Unlock()
-	d.once.Do(func() { d.keys = deriveKeys(password, a.salt(user), iterations) })
-	return d.keys
+	d.once.Do(func() {
+		keys := deriveKeys(password, a.salt(user), iterations)
+		d.verifier = keys.verifier()
+		clear(keys.ClientKey)
+	})
+	return d.verifier
 }
 
-// deriveKeys computes what PostgreSQL would store. A password that SASLprep refuses is taken as it is, as PostgreSQL takes it.
-func deriveKeys(password, salt string, iterations int) scram.StoredCredentials {
-	if prepared, err := stringprep.SASLprep.Prepare(password); err == nil && prepared != "" {
-		password = prepared
-	}
-	client, err := scram.SHA256.NewClientUnprepped("", password, "")
-	if err == nil {
-		var keys scram.StoredCredentials
-		if keys, err = client.WithMinIterations(1).GetStoredCredentialsWithError(scram.KeyFactors{Salt: salt, Iters: iterations}); err == nil {
-			return keys
-		}
-	}
-	panic("SCRAM keys: " + err.Error()) // only the arguments' forms can be wrong, and they are ours
+// mock gives what a login with a user without a fitting secret goes by: keys that nobody knows, so that no proof fits.
+func (a *Authenticator) mock(user string, iterations int) verifier {
+	key := a.mac("mock key", user)
+	return verifier{salt: a.salt(user), iterations: iterations, storedKey: key, serverKey: key}
 }
 
 // salt is a user's for as long as the process lives, whether the user exists or not.
-func (a *Authenticator) salt(user string) string { return string(a.mac("salt", user)[:saltLen]) }
+func (a *Authenticator) salt(user string) []byte { return a.mac("salt", user)[:saltLen] }
 
 func (a *Authenticator) mac(purpose, user string) []byte {
 	h := hmac.New(sha256.New, a.key[:])

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -23,13 +24,24 @@ type md5Steps struct {
 func newMD5Steps(user string, secret secretText) *md5Steps {
 	s := &md5Steps{user: user, ok: secret.kind == plainSecret || secret.kind == md5Secret}
 	_, _ = rand.Read(s.salt[:])
-	stored := secret.text
-	if secret.kind != md5Secret {
-		stored = hashMD5(secret.text + user)
+	stored := hashMD5(secret.text + user) // for every kind, so that all take the same time
+	if secret.kind == md5Secret {
+		stored = secret.text
 	}
-	s.want = hashMD5(stored[len("md5"):] + string(s.salt[:]))
+	s.want = answerMD5(stored, s.salt[:])
 	return s
 }
+
+// MD5Answer gives the answer to AuthenticationMD5Password. secret is the password, or "md5..." as PostgreSQL stores it.
+func MD5Answer(user, secret string, salt []byte) string {
+	stored := secret
+	if parseSecret(secret).kind != md5Secret {
+		stored = hashMD5(secret + user)
+	}
+	return answerMD5(strings.ToLower(stored), salt)
+}
+
+func answerMD5(stored string, salt []byte) string { return hashMD5(stored[len("md5"):] + string(salt)) }
 
 // hashMD5 gives "md5" and the digest of s in hexadecimal.
 func hashMD5(s string) string {
@@ -40,7 +52,7 @@ func hashMD5(s string) string {
 func (s *md5Steps) start() []byte { return encode(&pgproto3.AuthenticationMD5Password{Salt: s.salt}) }
 
 func (s *md5Steps) next(body []byte) ([]byte, bool, *wire.Error) {
-	answer, err := passwordMessage(body)
+	answer, err := ParsePassword(body)
 	if err != nil {
 		return nil, false, err
 	}
@@ -54,40 +66,61 @@ func (s *md5Steps) next(body []byte) ([]byte, bool, *wire.Error) {
 type plainSteps struct {
 	user   string
 	secret secretText
+	mock   verifier // for the time of a comparison with keys
+	given  string   // the password, after success
+	passed bool
 }
 
-func (s *plainSteps) start() []byte { return encode(&pgproto3.AuthenticationCleartextPassword{}) }
+func (s *plainSteps) start() []byte { return PasswordRequest() }
 
 func (s *plainSteps) next(body []byte) ([]byte, bool, *wire.Error) {
-	password, err := passwordMessage(body)
+	password, err := ParsePassword(body)
 	if err != nil {
 		return nil, false, err
 	}
 	if s.right(password) {
+		s.given, s.passed = password, true
 		return nil, true, nil
 	}
 	return nil, false, errWrongPassword(s.user)
 }
 
+// right compares. A wrong password costs one derivation of keys, whatever the secret and whether there is one: only a SCRAM secret needs it, and without it the time would tell
+// which users have one.
 func (s *plainSteps) right(password string) bool {
+	against := s.mock
 	switch s.secret.kind {
 	case md5Secret:
-		return equal(hashMD5(password+s.user), s.secret.text)
-	case scramSecret:
-		want := s.secret.scram
-		return password != "" && subtle.ConstantTimeCompare(deriveKeys(password, want.Salt, want.Iters).StoredKey, want.StoredKey) == 1
+		if equal(hashMD5(password+s.user), s.secret.text) {
+			return true
+		}
 	case plainSecret:
-		return equal(password, s.secret.text)
+		if equal(password, s.secret.text) {
+			return true
+		}
+	case scramSecret:
+		against = s.secret.scram
 	}
-	equal(password, s.user) // the time of a comparison
-	return false
+	keys := deriveKeys(password, against.salt, against.iterations)
+	defer keys.Zero()
+	fits := subtle.ConstantTimeCompare(keys.verifier().storedKey, against.storedKey) == 1
+	return fits && s.secret.kind == scramSecret
 }
 
-// passwordMessage reads a PasswordMessage, which is one string.
-func passwordMessage(body []byte) (string, *wire.Error) {
+// MaxPassword is the longest password, or answer of md5, that a client may send, in bytes: PostgreSQL's limit.
+const MaxPassword = 65535
+
+// PasswordRequest is the whole message that asks a client for its password as it is, for methods that somebody else judges by, such as LDAP.
+func PasswordRequest() []byte { return encode(&pgproto3.AuthenticationCleartextPassword{}) }
+
+// ParsePassword reads the body of a PasswordMessage, which is one string. An empty password is refused, as in PostgreSQL.
+func ParsePassword(body []byte) (string, *wire.Error) {
 	password, rest, ok := wire.CString(body)
-	if !ok || len(rest) > 0 {
+	switch {
+	case !ok || len(rest) > 0 || len(password) > MaxPassword:
 		return "", errProtocol("invalid password packet size")
+	case len(password) == 0:
+		return "", wire.Fatalf(wire.CodeInvalidPassword, "empty password returned by client")
 	}
 	return string(password), nil
 }

@@ -1,47 +1,97 @@
 package auth
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
 	"encoding/binary"
+	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgproto3"
-	"github.com/xdg-go/scram"
 
 	"poolerd/wire"
 )
 
-// mechanism is the only one offered: channel binding needs TLS.
-const mechanism = "SCRAM-SHA-256"
-
-// scramSteps is a SCRAM-SHA-256 conversation (RFC 5802, RFC 7677). The name inside its messages is not used, as in PostgreSQL.
+// scramSteps is the server's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), with PostgreSQL's strictness and messages (its backend/libpq/auth-scram.c). The name inside the
+// messages is not used, as there.
 type scramSteps struct {
-	user        string
-	credentials scram.StoredCredentials
-	known       bool // false: mock credentials, with which no proof is right
-	talk        *scram.ServerConversation
-	answered    bool // the client's first message was answered
+	user     string
+	verifier verifier
+	known    bool   // false: mock keys, with which no proof is right
+	stored   bool   // the secret came as SCRAM keys, not as a password
+	endPoint []byte // not nil: channel binding is offered
+
+	state       scramState
+	binding     bindingFlag // what the client announced
+	clientNonce string
+	clientFirst string // without the header
+	serverNonce string // both nonces
+	serverFirst string
+	keys        Keys
 }
 
+type scramState uint8
+
+const (
+	scramChoosing scramState = iota // the client has yet to choose a mechanism
+	scramFirst                      // it has, and its first message is next
+	scramFinal                      // its proof is next
+)
+
 func (s *scramSteps) start() []byte {
-	return encode(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{mechanism}})
+	offered := []string{mechanism}
+	if s.endPoint != nil {
+		offered = []string{mechanismPlus, mechanism}
+	}
+	return encode(&pgproto3.AuthenticationSASL{AuthMechanisms: offered})
 }
 
 func (s *scramSteps) next(body []byte) ([]byte, bool, *wire.Error) {
-	switch {
-	case s.talk == nil:
+	switch s.state {
+	case scramChoosing:
 		data, given, err := s.choose(body)
 		if err != nil {
 			return nil, false, err
 		}
-		server, _ := scram.SHA256.NewServer(func(string) (scram.StoredCredentials, error) { return s.credentials, nil }) // its error is always nil
-		s.talk = server.NewConversation()
+		s.state = scramFirst
 		if !given {
 			return encode(&pgproto3.AuthenticationSASLContinue{}), false, nil // the client wants to be asked first
 		}
-		return s.first(data)
-	case !s.answered:
-		return s.first(body)
+		body = data
+		fallthrough
+	case scramFirst:
+		message, err := text(body)
+		if err == nil {
+			err = s.first(message)
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		s.state = scramFinal
+		return encode(&pgproto3.AuthenticationSASLContinue{Data: []byte(s.serverFirst)}), false, nil
 	}
-	return s.final(body)
+	message, err := text(body)
+	if err != nil {
+		return nil, false, err
+	}
+	answer, err := s.final(message)
+	if err != nil {
+		return nil, false, err
+	}
+	return encode(&pgproto3.AuthenticationSASLFinal{Data: []byte(answer)}), true, nil
+}
+
+// text takes the body of a SASL message, which is not to be empty and has no zero byte.
+func text(body []byte) (string, *wire.Error) {
+	switch message := string(body); {
+	case message == "":
+		return "", errMalformed("The message is empty.")
+	case strings.Contains(message, "\x00"):
+		return "", errMalformed("Message length does not match input length.")
+	default:
+		return message, nil
+	}
 }
 
 // choose reads a SASLInitialResponse: the mechanism, and the first message if the client sends it along.
@@ -50,7 +100,11 @@ func (s *scramSteps) choose(body []byte) (data []byte, given bool, _ *wire.Error
 	if !ok || len(rest) < 4 {
 		return nil, false, errProtocol("malformed SASLInitialResponse message")
 	}
-	if string(name) != mechanism {
+	switch {
+	case string(name) == mechanism:
+	case string(name) == mechanismPlus && s.endPoint != nil:
+		s.binding.data = s.endPoint
+	default:
 		return nil, false, errProtocol("client selected an invalid SASL authentication mechanism")
 	}
 	size := int32(binary.BigEndian.Uint32(rest))
@@ -64,27 +118,139 @@ func (s *scramSteps) choose(body []byte) (data []byte, given bool, _ *wire.Error
 	return rest, true, nil
 }
 
-func (s *scramSteps) first(data []byte) ([]byte, bool, *wire.Error) {
-	answer, err := s.talk.Step(string(data))
-	if err != nil {
-		return nil, false, errProtocol("malformed SCRAM message")
+// first reads the client's first message, and makes the server's.
+func (s *scramSteps) first(message string) *wire.Error {
+	in := attributes{rest: message}
+	if err := s.readBinding(&in); err != nil {
+		return err
 	}
-	if s.talk.AuthzID() != "" {
-		return nil, false, wire.Fatalf(wire.CodeFeatureNotSupported, "client uses authorization identity, but it is not supported")
+	switch in.peek() {
+	case 'a':
+		return wire.Fatalf(wire.CodeFeatureNotSupported, "client uses authorization identity, but it is not supported")
+	case ',':
+		in.rest = in.rest[1:]
+	default:
+		return errMalformed(`Unexpected attribute "%s" in client-first-message.`, printable(in.peek()))
 	}
-	s.answered = true
-	return encode(&pgproto3.AuthenticationSASLContinue{Data: []byte(answer)}), false, nil
+	s.binding.header = message[:len(message)-len(in.rest)]
+	s.clientFirst = in.rest
+	if in.peek() == 'm' {
+		return wire.Fatalf(wire.CodeFeatureNotSupported, "client requires an unsupported SCRAM extension")
+	}
+	if _, err := in.value('n'); err != nil {
+		return err
+	}
+	var err *wire.Error
+	if s.clientNonce, err = in.value('r'); err != nil {
+		return err
+	}
+	if !isNonce(s.clientNonce) {
+		return errProtocol("non-printable characters in SCRAM nonce")
+	}
+	for in.rest != "" { // extensions that may be ignored
+		if _, _, err := in.any(); err != nil {
+			return err
+		}
+	}
+	s.serverNonce = s.clientNonce + nonce()
+	s.serverFirst = fmt.Sprintf("r=%s,s=%s,i=%d", s.serverNonce, base64.StdEncoding.EncodeToString(s.verifier.salt), s.verifier.iterations)
+	return nil
 }
 
-func (s *scramSteps) final(data []byte) ([]byte, bool, *wire.Error) {
-	answer, err := s.talk.Step(string(data))
-	switch {
-	case err != nil && answer != scram.ErrInvalidProof:
-		return nil, false, errProtocol("malformed SCRAM message")
-	case err != nil || !s.known:
-		return nil, false, errWrongPassword(s.user)
+// readBinding reads what the client says of channel binding: n, it cannot; y, it could, and thinks that the server cannot, which is a lie of somebody in between when the server has
+// offered it; p, it does.
+func (s *scramSteps) readBinding(in *attributes) *wire.Error {
+	chosen := s.binding.data != nil
+	switch flag := in.peek(); {
+	case (flag == 'n' || flag == 'y') && chosen:
+		return errMalformed("The client selected SCRAM-SHA-256-PLUS, but the SCRAM message does not include channel binding data.")
+	case flag == 'y' && s.endPoint != nil:
+		err := wire.Fatalf(wire.CodeInvalidAuthorization, "SCRAM channel binding negotiation error")
+		err.Detail = "The client supports SCRAM channel binding but thinks the server does not.  However, this server does support channel binding."
+		return err
+	case flag == 'n' || flag == 'y':
+		in.rest = in.rest[1:]
+		return in.comma()
+	case flag == 'p' && !chosen:
+		return errMalformed("The client selected SCRAM-SHA-256 without channel binding, but the SCRAM message includes channel binding data.")
+	case flag == 'p':
+		kind, err := in.value('p')
+		if err == nil && kind != endPointType {
+			err = errProtocol(`unsupported SCRAM channel-binding type "` + clean(kind) + `"`)
+		}
+		return err
+	default:
+		return errMalformed(`Unexpected channel-binding flag "%s".`, printable(flag))
 	}
-	return encode(&pgproto3.AuthenticationSASLFinal{Data: []byte(answer)}), true, nil
+}
+
+// clean shows a client's word in an error, as PostgreSQL's sanitize_str: at most 30 characters, and those that cannot be printed as question marks.
+func clean(word string) string {
+	if len(word) > 30 {
+		word = word[:30]
+	}
+	b := []byte(word)
+	for i, c := range b {
+		if c < 0x21 || c > 0x7e {
+			b[i] = '?'
+		}
+	}
+	return string(b)
+}
+
+// final reads the client's proof, and gives the server's.
+func (s *scramSteps) final(message string) (string, *wire.Error) {
+	in := attributes{rest: message}
+	bound, err := in.value('c')
+	if err != nil {
+		return "", err
+	}
+	if subtle.ConstantTimeCompare([]byte(bound), []byte(s.binding.encoded())) == 0 {
+		if s.binding.data != nil {
+			return "", wire.Fatalf(wire.CodeInvalidAuthorization, "SCRAM channel binding check failed")
+		}
+		return "", errProtocol("unexpected SCRAM channel-binding attribute in client-final-message")
+	}
+	both, err := in.value('r')
+	if err != nil {
+		return "", err
+	}
+	var name byte
+	var value, withoutProof string
+	for name != 'p' { // extensions may come before the proof
+		withoutProof = message[:len(message)-len(in.rest)]
+		if name, value, err = in.any(); err != nil {
+			return "", err
+		}
+	}
+	proof, failed := base64.StdEncoding.DecodeString(value)
+	switch {
+	case failed != nil || len(proof) != keyLen:
+		return "", errMalformed("Malformed proof in client-final-message.")
+	case in.rest != "":
+		return "", errMalformed("Garbage found at the end of client-final-message.")
+	case subtle.ConstantTimeCompare([]byte(both), []byte(s.serverNonce)) == 0:
+		err := errProtocol("invalid SCRAM response")
+		err.Detail = "Nonce does not match."
+		return "", err
+	}
+	return s.verify(strings.TrimSuffix(withoutProof, ","), proof)
+}
+
+// verify recovers ClientKey from the proof: its digest is StoredKey when the client knows the password.
+func (s *scramSteps) verify(withoutProof string, proof []byte) (string, *wire.Error) {
+	conversation := s.clientFirst + "," + s.serverFirst + "," + withoutProof
+	clientKey := xor(proof, sign(s.verifier.storedKey, conversation))
+	digest := sha256.Sum256(clientKey)
+	right := subtle.ConstantTimeCompare(digest[:], s.verifier.storedKey) == 1
+	if !right || !s.known {
+		return "", errWrongPassword(s.user)
+	}
+	if s.stored {
+		s.keys = Keys{ClientKey: clientKey, ServerKey: s.verifier.serverKey, Salt: s.verifier.salt, Iterations: s.verifier.iterations}.Clone()
+	}
+	clear(clientKey)
+	return "v=" + base64.StdEncoding.EncodeToString(sign(s.verifier.serverKey, conversation)), nil
 }
 
 // encode makes a whole message of one that always fits.

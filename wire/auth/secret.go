@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"strconv"
 	"strings"
-
-	"github.com/xdg-go/scram"
 )
 
 type secretKind uint8
@@ -20,8 +18,8 @@ const (
 // secretText is a user's secret, with its kind told as PostgreSQL tells it (get_password_type): what is not a whole md5 or SCRAM secret is a password.
 type secretText struct {
 	kind  secretKind
-	text  string                  // of plain and md5
-	scram scram.StoredCredentials // of SCRAM
+	text  string   // of plain and md5
+	scram verifier // of SCRAM
 }
 
 func parseSecret(text string) secretText {
@@ -38,25 +36,23 @@ func parseSecret(text string) secretText {
 }
 
 // parseSCRAM reads "SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey".
-func parseSCRAM(text string) (c scram.StoredCredentials, ok bool) {
-	text, ok = strings.CutPrefix(text, mechanism+"$")
+func parseSCRAM(text string) (verifier, bool) {
+	text, ok := strings.CutPrefix(text, mechanism+"$")
 	parts := strings.Split(text, "$")
 	if !ok || len(parts) != 2 {
-		return c, false
+		return verifier{}, false
 	}
 	iterations, salt, ok1 := strings.Cut(parts[0], ":")
 	stored, server, ok2 := strings.Cut(parts[1], ":")
 	n, err := strconv.ParseUint(iterations, 10, 31)
 	if !ok1 || !ok2 || err != nil || n == 0 {
-		return c, false
+		return verifier{}, false
 	}
-	c.Iters = int(n)
 	saltBytes, err1 := base64.StdEncoding.DecodeString(salt)
 	storedKey, err2 := base64.StdEncoding.DecodeString(stored)
 	serverKey, err3 := base64.StdEncoding.DecodeString(server)
-	if err1 != nil || err2 != nil || err3 != nil || len(saltBytes) == 0 || len(storedKey) != 32 || len(serverKey) != 32 {
-		return scram.StoredCredentials{}, false
+	if err1 != nil || err2 != nil || err3 != nil || len(saltBytes) == 0 || len(storedKey) != keyLen || len(serverKey) != keyLen {
+		return verifier{}, false
 	}
-	c.Salt, c.StoredKey, c.ServerKey = string(saltBytes), storedKey, serverKey
-	return c, true
+	return verifier{salt: saltBytes, iterations: int(n), storedKey: storedKey, serverKey: serverKey}, true
 }

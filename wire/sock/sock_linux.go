@@ -77,5 +77,8 @@ func (c *Conn) poll(events int16) int16 {
 // hide it. Safe from any goroutine; false where it cannot be asked.
 func (c *Conn) Gone() bool { return c.poll(pollRDHup)&(pollRDHup|pollHup|pollErr) != 0 }
 
-// Readable asks the kernel whether a read would find something: bytes, the end, or an error. Safe from any goroutine.
-func (c *Conn) Readable() bool { return c.poll(pollIn|pollRDHup) != 0 }
+// Readable asks the kernel whether a read would find something: bytes, the end, or an error. Over TLS it may say so where TryRead finds nothing: a part of a record has arrived, or crypto/tls has
+// not been asked since. Safe from any goroutine.
+func (c *Conn) Readable() bool {
+	return c.gate != nil && c.gate.unread.Load() || c.poll(pollIn|pollRDHup) != 0
+}

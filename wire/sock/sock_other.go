@@ -32,5 +32,5 @@ func write(fd int, p []byte) (int, error) {
 // Gone cannot be asked here without reading: the next read or write finds out.
 func (c *Conn) Gone() bool { return false }
 
-// Readable cannot be asked here without reading: the next read finds out.
-func (c *Conn) Readable() bool { return false }
+// Readable cannot be asked of the kernel here without reading: the next read finds out.
+func (c *Conn) Readable() bool { return c.gate != nil && c.gate.unread.Load() }

@@ -1,0 +1,137 @@
+package pool
+
+import (
+	"slices"
+
+	"poolerd/pool/config"
+	"poolerd/wire"
+)
+
+// hold says what keeps a pool from giving servers to its clients. Whoever asks for one meanwhile waits in the queue.
+type hold uint8
+
+const (
+	holdNothing   hold = iota
+	holdSuspended      // SUSPEND: servers stay, nothing new begins
+	holdPaused         // PAUSE and KILL: servers are closed as they come free
+)
+
+// gates is what the console has said about whole databases. Pooler.mu guards it.
+type gates struct {
+	all      hold            // of every database
+	paused   map[string]bool // by the clients' name
+	disabled map[string]bool
+}
+
+func newGates() gates { return gates{paused: map[string]bool{}, disabled: map[string]bool{}} }
+
+// of gives what holds a database.
+func (g *gates) of(database string) hold {
+	if g.paused[database] {
+		return holdPaused
+	}
+	return g.all
+}
+
+// keep forgets the databases that are gone.
+func (g *gates) keep(known func(database string) bool) {
+	for _, set := range []map[string]bool{g.paused, g.disabled} {
+		for database := range set {
+			if !known(database) {
+				delete(set, database)
+			}
+		}
+	}
+}
+
+// DatabaseState tells whether a database is paused, by PAUSE, KILL, or a PAUSE of all, and whether it takes new clients.
+func (p *Pooler) DatabaseState(name string) (paused, disabled bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.gates.of(name) == holdPaused, p.gates.disabled[name]
+}
+
+// HoldState tells whether all databases are paused or suspended together.
+func (p *Pooler) HoldState() (paused, suspended bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.gates.all == holdPaused, p.gates.all == holdSuspended
+}
+
+// errCommand is what the console answers to a command that cannot be carried out, in PgBouncer's words and with its SQLSTATE.
+func errCommand(format string, args ...any) *wire.Error {
+	return wire.Errorf(wire.CodeProtocolViolation, format, args...)
+}
+
+// named checks the database that a command names, if it names one. verb is what the console's own does not bear.
+func (p *Pooler) named(database, verb string) *wire.Error {
+	if database == "" {
+		return nil
+	}
+	if config.Reserved(database) {
+		return errCommand("cannot %s admin db: %s", verb, database)
+	}
+	if _, ok := p.config().Database(database); !ok {
+		return errCommand("no such database: %s", database)
+	}
+	return nil
+}
+
+// poolsOf gives the pools of a database, of all when it is empty. Pooler.mu is held.
+func (p *Pooler) poolsOf(database string) []*Pool {
+	var all []*Pool
+	for key, pool := range p.pools {
+		if database == "" || key.Database == database {
+			all = append(all, pool)
+		}
+	}
+	return all
+}
+
+// clientsOf gives the clients of a database, of all when it is empty.
+func (p *Pooler) clientsOf(database string) []*Client {
+	all := p.allClients()
+	if database == "" {
+		return all
+	}
+	return slices.DeleteFunc(all, func(c *Client) bool { return c.database != database })
+}
+
+// regulate gives the pools of a database the hold that the gates say. Pooler.mu is held; what it returns is to be called without.
+func (p *Pooler) regulate(database string) (then func()) {
+	var surplus []*Server
+	var granted []func()
+	for _, pool := range p.poolsOf(database) {
+		free, grants := pool.setHold(p.gates.of(pool.key.Database))
+		surplus, granted = append(surplus, free...), append(granted, grants...)
+	}
+	return func() {
+		for _, s := range surplus {
+			s.discard(reasonPause)
+		}
+		for _, grant := range granted {
+			grant()
+		}
+	}
+}
+
+// setHold changes what holds the pool. It gives the servers that are to be closed for it, and what ends the waits that it has kept.
+func (p *Pool) setHold(to hold) (surplus []*Server, grants []func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hold = to
+	p.suspended.Store(to == holdSuspended)
+	if to == holdPaused {
+		surplus = p.takeFree()
+		p.attempts.abandon()
+	}
+	if to != holdSuspended {
+		for w := p.frozen.pop(); w != nil; w = p.frozen.pop() {
+			grants = append(grants, func() { w.granted <- grant{} })
+		}
+	}
+	if to == holdNothing {
+		grants = append(grants, p.serveWaiting()...)
+	}
+	return surplus, grants
+}

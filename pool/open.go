@@ -1,0 +1,184 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"poolerd/wire"
+)
+
+// openAtOnce bounds the connections that one pool opens at a time.
+const openAtOnce = 4
+
+// purpose is what a server is opened for.
+type purpose uint8
+
+const (
+	forNothing purpose = iota
+	forClient          // within pool_size
+	forReserve         // a client that has waited for reserve_pool_timeout
+	forMinimum         // min_pool_size
+)
+
+// demand is what decides whether a pool opens one more server.
+type demand struct {
+	size, reserve, least int  // pool_size, reserve_pool_size, min_pool_size
+	servers              int  // in use, free and being opened
+	opening              int  // of these, being opened
+	waiting              int  // clients in the queue
+	overdue              bool // the first of them has waited for reserve_pool_timeout
+	wanted               bool // the least number is kept: the pool has clients, or its database has a user of its own
+}
+
+// next gives what the next server is for.
+func (d demand) next() purpose {
+	switch {
+	case d.waiting > d.opening && d.servers < d.size:
+		return forClient
+	case d.waiting > d.opening && d.servers < d.size+d.reserve && d.overdue:
+		return forReserve
+	case d.wanted && d.servers < min(d.least, d.size):
+		return forMinimum
+	}
+	return forNothing
+}
+
+// demand gives the pool's. The lock is held.
+func (p *Pool) demand(now time.Time) demand {
+	d := demand{
+		size: p.conf.Size, reserve: p.conf.ReserveSize, least: p.conf.MinSize, servers: p.busy + len(p.free) + p.opening, opening: p.opening, waiting: p.queue.len,
+		wanted: p.totals.Clients > 0 || p.conf.Database.User != "",
+	}
+	if w := p.queue.first; w != nil && p.conf.ReserveTimeout > 0 {
+		d.overdue = now.Sub(w.since) >= p.conf.ReserveTimeout
+	}
+	return d
+}
+
+// open starts opening servers for the clients that wait and for the least size, as far as the limits allow. The lock is held.
+func (p *Pool) open(now time.Time) {
+	if p.closed || p.hold != holdNothing {
+		return
+	}
+	most := openAtOnce
+	if p.outage.on() {
+		most = 1
+	}
+	if p.queue.len == 0 {
+		p.pooler.shares.sated(p)
+	}
+	for p.opening < most && p.outage.due(now) {
+		why := p.demand(now).next()
+		if why == forNothing {
+			break
+		}
+		if p.pooler.shares.take(p, p.conf, why != forMinimum) != noLimit {
+			if why != forMinimum {
+				p.pooler.tasks.Go(p.makeRoom)
+			}
+			break
+		}
+		p.opening++
+		attempt := p.attempts.begin(p.pooler.life)
+		p.pooler.tasks.Go(func() { p.openOne(attempt, why) })
+	}
+}
+
+// attempts are the connections being opened, which end together when the pool is paused. The zero value has none. The pool's lock guards it.
+type attempts struct {
+	ctx context.Context
+	end context.CancelFunc
+}
+
+// begin gives the context of one more.
+func (a *attempts) begin(life context.Context) context.Context {
+	if a.ctx == nil {
+		a.ctx, a.end = context.WithCancel(life)
+	}
+	return a.ctx
+}
+
+// abandon ends all of them.
+func (a *attempts) abandon() {
+	if a.end != nil {
+		a.end()
+	}
+	*a = attempts{}
+}
+
+// openOne opens one server, and gives it to the client that has waited longest.
+func (p *Pool) openOne(attempt context.Context, why purpose) {
+	if why == forReserve {
+		p.pooler.log.Warn().Str("database", p.key.Database).Str("user", p.key.User).Msg("taking connection from reserve_pool")
+	}
+	s, fresh, err := p.connect(attempt)
+	if !fresh {
+		p.pooler.giveShare(p.key)
+	}
+	defer p.pooler.changed.ring()
+	now := time.Now()
+	p.mu.Lock()
+	p.opening--
+	switch {
+	case err != nil && attempt.Err() != nil && p.pooler.life.Err() == nil: // it was abandoned, which says nothing about PostgreSQL
+		p.open(now)
+		p.mu.Unlock()
+		return
+	case err != nil:
+		p.failed(err, now)
+		return
+	}
+	p.outage.over()
+	p.busy++
+	p.mu.Unlock()
+	s.fresh = true
+	p.release(s, now)
+	p.mu.Lock()
+	p.open(now)
+	p.mu.Unlock()
+}
+
+// failed deals with a connection that could not be opened: the lock is held, and is given back.
+func (p *Pool) failed(err *wire.Error, now time.Time) {
+	again := p.outage.failed(err, now, p.pooler.config().ServerLoginRetry)
+	var lost []*waiter
+	if p.outage.hopeless(now) && (p.busy == 0 || p.outage.down()) {
+		for w := p.queue.pop(); w != nil; w = p.queue.pop() {
+			lost = append(lost, w)
+		}
+	}
+	first := p.outage.failures == 1
+	waiting := p.queue.len > 0
+	p.mu.Unlock()
+	if first {
+		p.pooler.log.Warn().Str("database", p.key.Database).Str("user", p.key.User).Str("sqlstate", string(err.Code)).
+			Str("reason", err.Message).Msg("server could not be reached; will try again")
+	}
+	for _, w := range lost {
+		w.granted <- grant{err: err}
+	}
+	if waiting {
+		p.pooler.after(again, p.retry)
+	}
+}
+
+func (p *Pool) retry() {
+	p.mu.Lock()
+	p.open(time.Now())
+	p.mu.Unlock()
+}
+
+// refusal tells a client at once that PostgreSQL is out of reach, while the pool pauses between attempts. The lock is held.
+func (p *Pool) refusal(now time.Time) *wire.Error {
+	if p.hold != holdNothing || p.busy > 0 && !p.outage.down() || p.opening > 0 || p.outage.due(now) || !p.outage.hopeless(now) {
+		return nil
+	}
+	return p.outage.err
+}
+
+// outageError is why no server can be opened, nil when that is not so.
+func (p *Pool) outageError() *wire.Error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.outage.err
+}
