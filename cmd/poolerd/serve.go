@@ -119,7 +119,7 @@ func closeAll(listeners []net.Listener) {
 func (s *service) obeySignals() (stop func()) {
 	control, done, ended := make(chan os.Signal, 16), make(chan struct{}), make(chan struct{})
 	signal.Notify(control, obeyed()...)
-	by := &signals{log: s.log, pause: s.pooler, end: s.pooler, shuttingDown: s.pooler.ShuttingDown, reload: s.reloadBySignal}
+	by := &signals{log: s.log, pause: s.pooler, end: s.pooler, shuttingDown: s.pooler.Draining, reload: s.reloadBySignal}
 	go func() {
 		defer close(ended)
 		by.obey(control, done)
