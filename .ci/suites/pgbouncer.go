@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -85,6 +87,7 @@ type workbench struct {
 	dir     string
 	bindir  string // PostgreSQL's
 	who     *syscall.Credential
+	account string // the name of who runs it
 	network network
 	leftOut []test // what cannot be run on this machine
 }
@@ -98,6 +101,15 @@ func (c *checkout) lay(ctx context.Context, binary string) (_ *workbench, err er
 	if w.who, err = proc.Unprivileged(); err != nil {
 		return nil, err
 	}
+	uid := os.Getuid()
+	if w.who != nil {
+		uid = int(w.who.Uid)
+	}
+	account, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return nil, err
+	}
+	w.account = account.Username
 	if w.dir, err = os.MkdirTemp("/tmp", "pgb-*"); err != nil {
 		return nil, err
 	}
@@ -179,7 +191,7 @@ func (w *workbench) environment() []string {
 		}
 	}
 	env = append(env, "PATH="+w.path("bin")+":"+w.bindir+":/usr/local/sbin:/usr/sbin:/sbin:"+os.Getenv("PATH"), "HOME="+w.dir, "TMPDIR="+w.path("tmp"),
-		"USER=pooler", "LC_ALL=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1", "HAVE_IPV6_LOCALHOST=1")
+		"USER="+w.account, "LOGNAME="+w.account, "LC_ALL=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1", "HAVE_IPV6_LOCALHOST=1")
 	if w.network.drops {
 		env = append(env, "USE_SUDO=1")
 	}

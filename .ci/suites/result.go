@@ -92,7 +92,11 @@ func printTable(w io.Writer, all []*result) {
 		if len(lines) == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "\n%s, %s: %d tests differ from direct\n", r.Suite, r.Mode, len(lines))
+		what := "tests differ from direct"
+		if r.Mode == direct {
+			what = "tests fail"
+		}
+		fmt.Fprintf(w, "\n%s, %s: %d %s\n", r.Suite, r.Mode, len(lines), what)
 		for _, line := range lines {
 			fmt.Fprintln(w, "  "+line)
 		}
