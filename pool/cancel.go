@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -173,10 +174,9 @@ func (p *Pooler) cancelContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(p.life, limit)
 }
 
-// sendCancel sends a cancel request, and waits until it has been carried out: the other side closes the connection then.
-func sendCancel(ctx context.Context, network, address string, key cancelKey) error {
-	var d net.Dialer
-	nc, err := d.DialContext(ctx, network, address)
+// sendCancel sends a cancel request, over TLS when conf is not nil, and waits until it has been carried out: the other side closes the connection then.
+func (p *Pooler) sendCancel(ctx context.Context, to endpoint, conf *tls.Config, key cancelKey) error {
+	nc, err := to.dialSecure(ctx, p.config(), conf)
 	if err != nil {
 		return fmt.Errorf("connect for a cancel request: %w", err)
 	}
@@ -186,7 +186,11 @@ func sendCancel(ctx context.Context, network, address string, key cancelKey) err
 	if _, err := nc.Write(wire.AppendCancelRequest(nil, key.pid, key.secret)); err != nil {
 		return fmt.Errorf("send a cancel request: %w", err)
 	}
-	if _, err := io.Copy(io.Discard, nc); err != nil && !errors.Is(err, net.ErrClosed) {
+	_, err = io.Copy(io.Discard, nc)
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) { // PostgreSQL ends TLS without a word here
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("wait for a cancel request: %w", err)
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"syscall"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -20,39 +19,17 @@ import (
 const customKey = "poolerd.server"
 
 // newPgxpool makes the pgxpool that owns a Pool's connections: it connects, authenticates, bounds, and closes what is old or idle.
-func (p *Pool) newPgxpool(conf config.Pool, password config.Secret) (*pgxpool.Pool, error) {
+func (p *Pool) newPgxpool(conf config.Pool) (*pgxpool.Pool, error) {
 	pc, err := pgxpool.ParseConfig("sslmode=disable")
 	if err != nil {
 		return nil, fmt.Errorf("make the settings of pgxpool: %w", err)
 	}
-	p.aim(&pc.ConnConfig.Config, conf, password)
+	pc.BeforeConnect = func(_ context.Context, cc *pgx.ConnConfig) error { return p.aim(&cc.Config, conf) }
 	pc.MaxConns, pc.MinConns = math.MaxInt32, 0 // the Pool bounds, and closes what is old or idle
 	pc.MaxConnLifetime, pc.MaxConnIdleTime, pc.HealthCheckPeriod = never, never, never
 	pc.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false } // we ask the kernel, which costs no round trip
 	pc.BeforeClose = p.forget
 	return pgxpool.NewWithConfig(context.Background(), pc)
-}
-
-// aim makes cc lead to the pool's database: the address, who logs in there and how, and what is listened to meanwhile.
-func (p *Pool) aim(cc *pgconn.Config, conf config.Pool, password config.Secret) {
-	global := p.pooler.config()
-	cc.Host, cc.Port = conf.Database.Host, uint16(conf.Database.Port)
-	if cc.Host == "" {
-		cc.Host = "localhost"
-	}
-	cc.Database, cc.User = conf.Database.DBName, conf.User
-	cc.Password = ""
-	if password.Kind() == config.PlainSecret {
-		cc.Password = password.Reveal()
-	}
-	cc.TLSConfig, cc.Fallbacks = nil, nil // TLS to servers is not there yet; the configuration refuses it by name
-	cc.RuntimeParams = conf.Database.Params
-	cc.ConnectTimeout = global.ServerConnectTimeout
-	dialer := &net.Dialer{KeepAliveConfig: keepAlive(global)}
-	cc.DialFunc = dialer.DialContext
-	cc.AfterNetConnect = func(_ context.Context, _ *pgconn.Config, nc net.Conn) (net.Conn, error) {
-		return &loginConn{Conn: nc}, nil
-	}
 }
 
 func keepAlive(c *config.Config) net.KeepAliveConfig {
@@ -70,19 +47,14 @@ func keepAlive(c *config.Config) net.KeepAliveConfig {
 }
 
 // connect opens a server, which is fresh then, or takes one back that rests. The error is for clients: it names neither addresses nor passwords.
-func (p *Pool) connect(ctx context.Context) (s *Server, fresh bool, _ *wire.Error) {
-	if limit := p.pooler.config().ServerConnectTimeout; limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
-	}
+func (p *Pool) connect(ctx context.Context) (s *Server, fresh bool, _ *wire.Error) { // server_connect_timeout bounds each connection that is tried, not all of them together
 	p.mu.Lock()
 	pg, generation := p.pg, p.generation
 	p.mu.Unlock()
 	for {
 		lease, err := pg.Acquire(ctx)
 		if err != nil {
-			return nil, false, p.connectError(err)
+			return nil, false, connectError(err)
 		}
 		s, fresh, err := p.adoptLease(ctx, lease, generation)
 		if err == nil {
@@ -93,7 +65,7 @@ func (p *Pool) connect(ctx context.Context) (s *Server, fresh bool, _ *wire.Erro
 		cancel()
 		lease.Release()
 		if !errors.Is(err, errRestedToDeath) {
-			return nil, fresh, p.connectError(err)
+			return nil, fresh, connectError(err)
 		}
 	}
 }
@@ -104,18 +76,15 @@ var errRestedToDeath = errors.New("a resting server has ended")
 func (p *Pool) adoptLease(ctx context.Context, lease *pgxpool.Conn, generation int) (_ *Server, fresh bool, _ error) {
 	pg := lease.Conn().PgConn()
 	if s, ok := pg.CustomData()[customKey].(*Server); ok {
-		if !s.alive() {
+		if !p.usable(s) {
 			return nil, false, errRestedToDeath
 		}
 		s.lease = lease
 		return s, false, nil
 	}
-	if err := pg.SyncConn(ctx); err != nil {
-		return nil, false, fmt.Errorf("take over a new connection: %w", err)
-	}
-	nc, ok := pg.Conn().(*loginConn)
-	if !ok || !nc.done {
-		return nil, false, errors.New("take over a new connection: its login was not heard")
+	nc, err := takeOver(ctx, pg)
+	if err != nil {
+		return nil, false, err
 	}
 	s := newServer(p, generation, nc, pg.PID(), pg.SecretKey())
 	s.lease = lease
@@ -140,32 +109,24 @@ func (p *Pool) adoptLease(ctx context.Context, lease *pgxpool.Conn, generation i
 	return s, true, nil
 }
 
+// takeOver takes a connection on which pgconn has logged in, and of which pgconn reads nothing from now on.
+func takeOver(ctx context.Context, pg *pgconn.PgConn) (*loginConn, error) {
+	nc, ok := pg.Conn().(*loginConn)
+	if !ok {
+		return nil, fmt.Errorf("take over a new connection: a %T", pg.Conn())
+	}
+	if err := pg.SyncConn(ctx); err != nil {
+		return nil, fmt.Errorf("take over a new connection: %w", err)
+	}
+	if err := nc.taken(); err != nil {
+		return nil, fmt.Errorf("take over a new connection: %w", err)
+	}
+	return nc, nil
+}
+
 // forget is told by pgxpool before it closes a connection.
 func (p *Pool) forget(conn *pgx.Conn) {
 	if s, ok := conn.PgConn().CustomData()[customKey].(*Server); ok {
 		p.drop(s)
 	}
-}
-
-// connectError says why a server cannot be had.
-func (p *Pool) connectError(err error) *wire.Error {
-	var refused *pgconn.PgError
-	var netErr net.Error
-	switch {
-	case errors.As(err, &refused):
-		e := wire.Errorf(wire.Code(refused.Code), "server login failed: %s", refused.Message)
-		if refused.Code == string(wire.CodeInvalidPassword) || refused.Code == string(wire.CodeInvalidAuthorization) {
-			// PostgREST ends itself on PostgreSQL's own words here.
-			e.Message = fmt.Sprintf("server login failed for user %q: PostgreSQL refused the password that the pooler has", p.key.User)
-			e.Hint = "the auth_file needs the user's password in plain text when PostgreSQL asks for it"
-		}
-		return e
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
-		return wire.Errorf(wire.CodeUnableToEstablish, "server is not available: connection refused")
-	case errors.Is(err, context.Canceled):
-		return wire.Errorf(wire.CodeAdminShutdown, "the pooler is shutting down")
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		return wire.Errorf(wire.CodeUnableToEstablish, "server is not available: server_connect_timeout passed")
-	}
-	return wire.Errorf(wire.CodeUnableToEstablish, "server is not available: the connection failed during the login")
 }

@@ -88,6 +88,11 @@ func (f *fakeServer) killAll() {
 func (s *fakeSession) serve() {
 	defer func() { _ = s.conn.Close() }()
 	start, err := wire.ReadStartup(s.conn)
+	if err == nil && start.Kind == wire.RequestSSL {
+		if _, err = s.conn.Write([]byte{'N'}); err == nil {
+			start, err = wire.ReadStartup(s.conn)
+		}
+	}
 	if err != nil || start.Kind != wire.RequestSession {
 		return
 	}

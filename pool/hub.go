@@ -40,15 +40,13 @@ func (p *Pool) hub(encoding string) *listen.Hub {
 
 // connectHub opens a connection of the hub's own: it is not one of the pool's.
 func (p *Pool) connectHub(ctx context.Context, encoding string) (*pgconn.PgConn, error) {
-	if limit := p.pooler.config().ServerConnectTimeout; limit > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, limit)
-		defer stop()
+	conf, err := pgconn.ParseConfig("sslmode=disable")
+	if err != nil {
+		return nil, fmt.Errorf("make the settings of a listening connection: %w", err)
 	}
-	p.mu.Lock()
-	conf := p.pg.Config().ConnConfig.Config.Copy()
-	p.mu.Unlock()
-	conf.AfterNetConnect = nil
+	if err := p.aim(conf, p.settings()); err != nil {
+		return nil, err
+	}
 	if encoding != "" {
 		conf.RuntimeParams = maps.Clone(conf.RuntimeParams)
 		if conf.RuntimeParams == nil {

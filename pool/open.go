@@ -173,7 +173,7 @@ func (p *Pool) refusal(now time.Time) *wire.Error {
 	if p.hold != holdNothing || p.busy > 0 && !p.outage.down() || p.opening > 0 || p.outage.due(now) || !p.outage.hopeless(now) {
 		return nil
 	}
-	return p.outage.err
+	return p.outage.cached()
 }
 
 // outageError is why no server can be opened, nil when that is not so.

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"poolerd/wire"
@@ -55,6 +56,13 @@ func (o *outage) hopeless(now time.Time) bool {
 // down tells whether PostgreSQL itself is away, so that the servers which clients still have are of no use to those who wait.
 func (o *outage) down() bool {
 	return o.on() && (o.err.Code == wire.CodeUnableToEstablish || o.err.Code == wire.CodeCannotConnectNow)
+}
+
+// cached is what those are told who come while no attempt is made: in PgBouncer's words, the error of the last attempt. The code is that error's.
+func (o *outage) cached() *wire.Error {
+	e := *o.err
+	e.Message = "server login has been failing, cached error: " + strings.TrimPrefix(e.Message, "server login failed: ") + " (server_login_retry)"
+	return &e
 }
 
 func (o *outage) over() { *o = outage{} }

@@ -92,5 +92,5 @@ func (p *Pooler) sendToPeer(peer config.Peer, most int, key cancelKey) error {
 	}
 	defer leave()
 	network, address := peer.Address()
-	return sendCancel(ctx, network, address, key)
+	return p.sendCancel(ctx, endpoint{network: network, address: address}, nil, key)
 }

@@ -50,6 +50,7 @@ type Pool struct {
 	queue      queue     // clients that wait for a server
 	frozen     queue     // clients that have one, and wait for the end of SUSPEND
 	outage     outage
+	host       int // of the database's, is tried next
 	closed     bool
 	lifeEnded  time.Time            // when server_lifetime last closed a server
 	servers    map[*Server]struct{} // all that are open
@@ -93,7 +94,7 @@ func (p *Pool) acquire(c *Client) (*Server, *wire.Error) {
 			break
 		}
 		p.mu.Unlock()
-		if time.Since(s.used) > probeAfter && !s.alive() {
+		if !p.usable(s) {
 			s.discard(reasonServerGone)
 			continue
 		}

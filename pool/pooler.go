@@ -31,6 +31,8 @@ type Pooler struct {
 	peers      peers
 	shares     shares
 	seats      seats
+	names      names
+	outgoing   outgoingTLS
 	ids        atomic.Uint64
 	began      time.Time
 	console    Console
@@ -76,6 +78,10 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	}
 	p.settings.Store(conf)
 	p.users.Store(users)
+	p.names.moved = p.hostMoved
+	if _, err := p.serverTLS(); err != nil {
+		return nil, err
+	}
 	if conf.Record != "" {
 		if p.recorder, err = newRecorder(conf.Record, conf.RecordParameters, log); err != nil {
 			return nil, err

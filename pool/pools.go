@@ -35,7 +35,7 @@ func (p *Pooler) poolFor(database string, conf config.Pool) (*Pool, *wire.Error)
 	pool.suspended.Store(pool.hold == holdSuspended)
 	pool.watched = p.watchedOf(database)
 	pool.password = p.password(conf)
-	pg, err := pool.newPgxpool(conf, pool.password)
+	pg, err := pool.newPgxpool(conf)
 	if err != nil {
 		p.log.Error().Err(err).Str("database", database).Msg("pool could not be made")
 		return nil, wire.Fatalf(wire.CodeInternalError, "the pool of this database could not be made")

@@ -32,7 +32,7 @@ func (p *Pooler) Reconnect(database string) *wire.Error {
 
 // replace makes a new pgxpool, and closes the servers of the old one as they come free.
 func (p *Pool) replace(conf config.Pool, password config.Secret) error {
-	pg, err := p.newPgxpool(conf, password)
+	pg, err := p.newPgxpool(conf)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"poolerd/pool/config"
 	"poolerd/wire"
+	"poolerd/wire/secure"
 )
 
 // Reload makes conf, which has been checked, the settings, as far as they can change while clients are served; what cannot is logged and stays as it is until a restart.
@@ -17,6 +18,9 @@ func (p *Pooler) Reload(conf *config.Config) error {
 	defer p.reloading.Unlock()
 	users, err := conf.Secrets()
 	if err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	if _, err := secure.NewClient(conf.ServerTLS); err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
 	old := p.config()

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -77,6 +78,9 @@ type replication struct {
 	client *Client
 	server net.Conn
 	key    cancelKey // the server's
+
+	at      endpoint
+	secured *tls.Config // nil: the server's connection is plain
 }
 
 // serveReplication gives the client a server of its own, and passes everything between the two until one of them ends.
@@ -190,21 +194,15 @@ func (r *replication) open(l *login) ([]vars.Reported, *wire.Error) {
 	if err != nil {
 		return nil, wire.Fatalf(wire.CodeInternalError, "the settings of a server connection could not be made")
 	}
-	pool.mu.Lock()
-	conf, password := pool.conf, pool.password
-	pool.mu.Unlock()
-	pool.aim(cc, conf, password)
+	if err := pool.aim(cc, pool.settings()); err != nil {
+		return nil, pool.replicationError(err)
+	}
 	cc.RuntimeParams = maps.Clone(cc.RuntimeParams)
 	if cc.RuntimeParams == nil {
 		cc.RuntimeParams = map[string]string{}
 	}
 	maps.Copy(cc.RuntimeParams, l.passedOn())
 	ctx := r.client.pooler.life
-	if cc.ConnectTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, cc.ConnectTimeout)
-		defer cancel()
-	}
 	pg, err := pgconn.ConnectConfig(ctx, cc)
 	if err != nil {
 		return nil, pool.replicationError(err)
@@ -219,18 +217,15 @@ func (r *replication) open(l *login) ([]vars.Reported, *wire.Error) {
 
 // take takes the connection from pgconn.
 func (r *replication) take(ctx context.Context, pg *pgconn.PgConn) ([]vars.Reported, error) {
-	nc, ok := pg.Conn().(*loginConn)
-	if !ok || !nc.done {
-		return nil, errors.New("take over a replication connection: its login was not heard")
-	}
-	if err := pg.SyncConn(ctx); err != nil {
-		return nil, fmt.Errorf("take over a replication connection: %w", err)
+	nc, err := takeOver(ctx, pg)
+	if err != nil {
+		return nil, err
 	}
 	hijacked, err := pg.Hijack()
 	if err != nil {
 		return nil, fmt.Errorf("take over a replication connection: %w", err)
 	}
-	r.server, r.key = nc.Conn, cancelKey{hijacked.PID, hijacked.SecretKey}
+	r.server, r.at, r.secured, r.key = nc.Conn, nc.at, nc.secured, cancelKey{hijacked.PID, hijacked.SecretKey}
 	_ = r.server.SetDeadline(noDeadline)
 	return nc.reported, nil
 }
@@ -254,7 +249,7 @@ func (l *login) passedOn() map[string]string {
 func (p *Pool) replicationError(err error) *wire.Error {
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) {
-		e := p.connectError(err)
+		e := connectError(err)
 		return &wire.Error{Severity: "FATAL", Code: e.Code, Message: e.Message, Hint: e.Hint}
 	}
 	e := &wire.Error{Severity: "FATAL", Code: wire.Code(refused.Code), Message: refused.Message, Detail: refused.Detail, Hint: refused.Hint}
@@ -267,7 +262,6 @@ func (p *Pool) replicationError(err error) *wire.Error {
 // cancelRunning cancels what the server runs.
 func (r *replication) cancelRunning() {
 	r.client.mu.Lock()
-	server := r.server
 	serving := r.client.state == StateInTx
 	r.client.mu.Unlock()
 	if !serving {
@@ -275,8 +269,7 @@ func (r *replication) cancelRunning() {
 	}
 	ctx, stop := r.client.pooler.cancelContext()
 	defer stop()
-	addr := server.RemoteAddr()
-	if err := sendCancel(ctx, addr.Network(), addr.String(), r.key); err != nil {
+	if err := r.client.pooler.sendCancel(ctx, r.at, r.secured, r.key); err != nil {
 		r.client.pooler.log.Warn().Err(err).Uint32("pid", r.key.pid).Msg("cancel request failed")
 	}
 }

@@ -2,7 +2,7 @@ package pool
 
 import (
 	"context"
-	"net"
+	"crypto/tls"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +24,10 @@ type Server struct {
 	pool       *Pool
 	lease      *pgxpool.Conn // nil while pgxpool has it
 	conn       *sock.Conn
+	at         endpoint
+	secured    *tls.Config // with which TLS was made; nil: the connection is plain
+	tls        string      // what was agreed on, as secure.Describe has it; empty: plain
+	moved      atomic.Bool // its host has other addresses by now
 	pid        uint32
 	secret     []byte
 	created    time.Time
@@ -61,51 +65,14 @@ type unnamed struct {
 
 func newServer(p *Pool, generation int, nc *loginConn, pid uint32, secret []byte) *Server {
 	s := &Server{
-		id: p.pooler.ids.Add(1), pool: p, conn: sock.New(nc.Conn), pid: pid, secret: secret, created: time.Now(), generation: generation,
+		id: nc.id, pool: p, conn: sock.New(nc.Conn), at: nc.at, secured: nc.secured, tls: nc.tls, pid: pid, secret: secret, created: nc.began, generation: generation,
 		plans: p.plans.Load(),
 		stmts: p.pooler.statements.NewServer(p.limits().maxStatements), vars: p.space.Empty(), reported: nc.reported,
 	}
+	nc.Conn = s.conn // over TLS, pgconn too has to write through it from now on
 	s.pipe.Reset()
 	s.step, s.listen = s.onReadable, s.readWhatIsThere
 	return s
-}
-
-// loginConn listens in while pgconn logs in, since pgconn keeps the ParameterStatus messages to itself.
-type loginConn struct {
-	net.Conn
-	head     []byte
-	done     bool
-	reported []vars.Reported
-}
-
-func (c *loginConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 && !c.done {
-		c.listen(p[:n])
-	}
-	return n, err
-}
-
-func (c *loginConn) listen(p []byte) {
-	c.head = append(c.head, p...)
-	for len(c.head) >= wire.HeaderLen && !c.done {
-		typ, size, ok := wire.Header(c.head)
-		if !ok || len(c.head) < size {
-			break
-		}
-		switch typ {
-		case wire.ServerParameterStatus:
-			if name, value, ok := parameterStatus(c.head[wire.HeaderLen:size]); ok {
-				c.reported = append(c.reported, vars.Reported{Name: string(name), Value: string(value)})
-			}
-		case wire.ServerReadyForQuery:
-			c.done = true
-		}
-		c.head = c.head[size:]
-	}
-	if c.done {
-		c.head = nil
-	}
 }
 
 func parameterStatus(body []byte) (name, value []byte, ok bool) {
@@ -273,6 +240,5 @@ func (s *Server) adopt(to *vars.Set, limit time.Duration) error {
 // cancel asks PostgreSQL to cancel what the server runs, and waits until PostgreSQL has taken the request: it closes the connection once it has sent the signal, and from then on
 // the request cannot hit a later query.
 func (s *Server) cancel(ctx context.Context) error {
-	addr := s.conn.RemoteAddr()
-	return sendCancel(ctx, addr.Network(), addr.String(), cancelKey{s.pid, s.secret})
+	return s.pool.pooler.sendCancel(ctx, s.at, s.secured, cancelKey{s.pid, s.secret})
 }

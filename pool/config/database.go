@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -8,7 +9,7 @@ import (
 // Database is where the clients of one database name are served. A nil pointer is a setting that is not made here and comes from the user's or the global one.
 type Database struct {
 	Name     string // the client's name for it; "*" for the fallback entry
-	Host     string // a name, an address, a directory of a Unix socket or "@..." for an abstract one; several, comma-separated; empty: localhost
+	Host     string // a name, an address, a directory of a Unix socket or "@..." for an abstract one; several, comma-separated; empty: PostgreSQL's Unix socket in UnixSocketDir
 	Port     int    // 5432 when not set
 	DBName   string // on the server; empty in the fallback entry, where it is the client's
 	User     string // every server connection logs in as this user; empty: as the client's
@@ -62,17 +63,20 @@ type Upstream struct {
 }
 
 // Database finds where clients that ask for name are served: its own entry, else the fallback "*" with name as the database on the server. ok is false
-// when there is neither. The name is the client's in the answer.
+// when there is neither. The name is the client's in the answer, and its host is never empty: without one PostgreSQL's Unix socket stands where the pooler's own
+// does, as in PgBouncer, and where there is none it is localhost.
 func (c *Config) Database(name string) (db Database, ok bool) {
-	if db, ok = c.Databases[name]; ok && name != "*" {
-		return db, true
+	if db, ok = c.Databases[name]; !ok || name == "*" {
+		if db, ok = c.Databases["*"]; !ok {
+			return Database{}, false
+		}
+		db.Name = name
+		if db.DBName == "" {
+			db.DBName = name
+		}
 	}
-	if db, ok = c.Databases["*"]; !ok {
-		return Database{}, false
-	}
-	db.Name = name
-	if db.DBName == "" {
-		db.DBName = name
+	if db.Host == "" {
+		db.Host = cmp.Or(c.UnixSocketDir, "localhost")
 	}
 	return db, true
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,8 @@ type iniReader struct {
 	readFile func(name string) ([]byte, error)
 	apply    func(item)
 	report   func(*Error)
-	section  string // goes on into and out of included files
+	entered  func(at Origin, section string) // may be nil
+	section  string                          // goes on into and out of included files
 }
 
 // read takes one file's text. A line that cannot be read is a problem, and reading goes on behind it.
@@ -29,20 +31,30 @@ func (r *iniReader) read(name string, text []byte, depth int) {
 	at := Origin{File: name}
 	for line := range strings.SplitSeq(string(text), "\n") {
 		at.Line++
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == ';' || line[0] == '#' {
-			continue
-		}
-		if file, ok := includes(line); ok {
-			r.include(at, file, depth)
-			continue
-		}
-		if line[0] == '[' {
-			r.enter(at, line)
-			continue
-		}
-		r.item(at, line)
+		r.line(at, strings.TrimSpace(line), depth)
 	}
+}
+
+// line takes a line without the blanks around it. Behind a section's name another one may begin.
+func (r *iniReader) line(at Origin, line string, depth int) {
+	if line == "" || line[0] == ';' || line[0] == '#' {
+		return
+	}
+	if strings.IndexByte(line, 0) >= 0 {
+		r.problem(at, "a line with a NUL byte", "look whether the file is a text in UTF-8")
+		return
+	}
+	if file, ok := includes(line); ok {
+		r.include(at, file, depth)
+		return
+	}
+	if line[0] == '[' {
+		if rest, ok := r.enter(at, line); ok {
+			r.line(at, strings.TrimSpace(rest), depth)
+		}
+		return
+	}
+	r.item(at, line)
 }
 
 func (r *iniReader) problem(at Origin, reason, hint string) {
@@ -70,22 +82,25 @@ func (r *iniReader) include(at Origin, file string, depth int) {
 	r.read(file, text, depth+1)
 }
 
-func (r *iniReader) enter(at Origin, line string) {
+// enter begins a section, and gives what stands behind it on its line.
+func (r *iniReader) enter(at Origin, line string) (rest string, ok bool) {
 	name, rest, ok := strings.Cut(line[1:], "]")
-	if !ok || strings.TrimSpace(rest) != "" {
-		r.problem(at, "broken section line", "write [name] alone on the line")
-		return
+	if !ok {
+		r.problem(at, "broken section line", "write [name]")
+		return "", false
 	}
 	r.section = name
-	switch name {
-	case "databases", "pgbouncer", "users", "peers", "poolerd":
-	default:
-		r.report(&Error{
-			Origin: at, Key: "[" + name + "]", Reason: "unknown section",
-			Hint: didYouMean(name, []string{"databases", "pgbouncer", "users", "peers", "poolerd"}),
-		})
+	if !slices.Contains(sections(), name) {
+		r.report(&Error{Origin: at, Key: "[" + name + "]", Reason: "unknown section", Hint: didYouMean(name, sections())})
+		return rest, true
 	}
+	if r.entered != nil {
+		r.entered(at, name)
+	}
+	return rest, true
 }
+
+func sections() []string { return []string{"databases", "pgbouncer", "users", "peers", "poolerd"} }
 
 func (r *iniReader) item(at Origin, line string) {
 	key, rest, ok := cutKey(line)

@@ -35,6 +35,8 @@ func TestDialect(t *testing.T) {
 		{"double-quoted name", "[databases]\n\"my \"\"db\"\"\" = host=x", `databases/my "db"/host=x`},
 		{"repeated keys come in order", "[pgbouncer]\na=1\na=2", "pgbouncer/a/1 pgbouncer/a/2"},
 		{"repeated sections", "[pgbouncer]\na=1\n[users]\n[pgbouncer]\nb=2", "pgbouncer/a/1 pgbouncer/b/2"},
+		{"behind a section", "[pgbouncer] ; x\n[users] a=1\n[databases][pgbouncer]b=2", "users/a/1 pgbouncer/b/2"},
+		{"no blanks in a section's line", "[databases]#x\na=", "databases/a/"},
 		{"byte order mark", "\ufeff[pgbouncer]\na=1", "pgbouncer/a/1"},
 		{"include", "[pgbouncer]\n%include other.ini\nb=2", "pgbouncer/x/9 users/u/ users/b/2"},
 	} {
@@ -63,7 +65,7 @@ func TestBrokenFiles(t *testing.T) {
 		{"strange key", "[pgbouncer]\na b = 3", "test.ini:2: broken line"},
 		{"open quote", "[databases]\n\"a = host=x", "test.ini:2: broken line"},
 		{"open section", "[pgbouncer", "test.ini:1: broken section line"},
-		{"text behind section", "[pgbouncer] x=1", "test.ini:1: broken section line"},
+		{"NUL byte", "[databases]\na = host=x\x00y", "test.ini:2: a line with a NUL byte"},
 		{"unknown section", "[pgbuoncer]", "test.ini:1: [pgbuoncer]: unknown section; did you mean pgbouncer?"},
 		{"missing include", "\n%include nope.ini", "test.ini:2: %include nope.ini: file does not exist"},
 		{"include of itself", "%include loop.ini", "loop.ini:1: %include nests deeper than 10 files"},

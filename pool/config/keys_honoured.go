@@ -45,7 +45,7 @@ func listenKeys() []Key {
 			func(c *Config) *bool { return &c.SoReusePort }),
 		intKey(fixed("listen_backlog", "128", "connections that may wait to be accepted").in("connections"), 1, math.MaxInt32,
 			func(c *Config) *int { return &c.ListenBacklog }),
-		deferKey(key("tcp_defer_accept", "1", "wake up for a TCP connection when its first data is there (Linux): 1, 0, or the seconds to wait for them")),
+		deferKey(key("tcp_defer_accept", "1", "let the system hold back a TCP connection until its first data is there, for 45 s at most (Linux)")),
 		textKey(fixed("user", "", "system user to become after the start as root; empty stays who it is"),
 			func(c *Config) *string { return &c.User }),
 	}
@@ -106,7 +106,7 @@ func loginKeys() []Key {
 		maskedKey(key("auth_ldap_options", "", "LDAP server of auth_type = ldap, written as in an access rule, as ldapserver=ldap.example.com ldapbasedn=\"dc=example,dc=com\""), func(c *Config) *string { return &c.AuthLDAPOptions }),
 		textKey(key("auth_user", "", "user that runs auth_query for the users who are not in auth_file; empty: nobody does"), func(c *Config) *string { return &c.AuthUser }),
 		textKey(key("auth_query", defaultAuthQuery, "query that finds the name and the secret of the user $1"), func(c *Config) *string { return &c.AuthQuery }),
-		textKey(key("auth_dbname", "", "database in which auth_query is run; empty: in the one that the client asks for"), func(c *Config) *string { return &c.AuthDBName }),
+		databaseKey(key("auth_dbname", "", "database in which auth_query is run; empty: in the one that the client asks for"), func(c *Config) *string { return &c.AuthDBName }),
 		intKey(key("scram_iterations", "4096", "iterations of the SCRAM secrets derived from plain passwords").in("iterations"), 1, math.MaxInt32,
 			func(c *Config) *int { return &c.SCRAMIterations }),
 		listKey(key("admin_users", "", "users that may run every command of the console, comma-separated"), func(c *Config) *[]string { return &c.AdminUsers }),
@@ -189,7 +189,7 @@ func logKeys() []Key {
 		boolKey(key("log_pooler_errors", "1", "log the errors that the pooler itself sends to clients"), func(c *Config) *bool { return &c.LogPoolerErrors }),
 		boolKey(key("log_stats", "1", "log the sums of each stats_period"), func(c *Config) *bool { return &c.LogStats }),
 		durationKey(key("stats_period", "60", "period of the averages in SHOW STATS and of log_stats"), func(c *Config) *time.Duration { return &c.StatsPeriod }),
-		intKey(key("verbose", "0", "1 logs at debug, 2 and 3 at trace, unless log_level says otherwise"), 0, 3, func(c *Config) *int { return &c.Verbose }),
+		intKey(key("verbose", "0", "1 logs at debug, 2 and more at trace, unless log_level says otherwise"), 0, math.MaxInt32, func(c *Config) *int { return &c.Verbose }),
 	}
 }
 

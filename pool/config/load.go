@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ func Parse(name string, text []byte) (*Config, []Warning, error) {
 func parse(name string, text []byte, readFile func(string) ([]byte, error)) (*Config, []Warning, error) {
 	l := loader{config: Defaults()}
 	l.config.inert["conffile"] = name
-	r := iniReader{readFile: readFile, apply: l.apply, report: func(e *Error) { l.problems = append(l.problems, e) }}
+	r := iniReader{readFile: readFile, apply: l.apply, entered: l.enter, report: func(e *Error) { l.problems = append(l.problems, e) }}
 	r.read(name, text, 0)
 	if err := l.problems.orNil(); err != nil {
 		return nil, l.warnings, err
@@ -47,6 +48,23 @@ type loader struct {
 	config   *Config
 	warnings []Warning
 	problems Errors
+}
+
+// enter looks out for a second [pgbouncer]: there PgBouncer forgets what the first one set.
+func (l *loader) enter(at Origin, section string) {
+	if section != "pgbouncer" {
+		return
+	}
+	for _, k := range Keys() {
+		if from, set := l.config.origins[k.Name]; set && k.Section == section {
+			l.warnings = append(l.warnings, Warning{
+				Origin: at, Key: "[pgbouncer]",
+				Reason: fmt.Sprintf("stands a second time: PgBouncer would forget here what was set before, as %s (%s:%d), and poolerd does not", k.Name, from.File, from.Line),
+				Hint:   "put all keys below one [pgbouncer]",
+			})
+			return
+		}
+	}
 }
 
 func (l *loader) apply(it item) {

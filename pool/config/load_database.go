@@ -3,6 +3,7 @@ package config
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -56,13 +57,13 @@ func databaseParam(db *Database, p pair) *Error {
 	case "password":
 		db.Password = NewSecret(p.value)
 	case "pool_size":
-		return storeSet(&db.PoolSize, p.value, parseSize(1))
+		return storePoolSize(&db.PoolSize, p.value)
 	case "min_pool_size":
-		return storeSet(&db.MinPoolSize, p.value, parseSize(0))
+		return storeAbove(&db.MinPoolSize, p.value, -1)
 	case "reserve_pool_size", "reserve_pool":
-		return storeSet(&db.ReservePoolSize, p.value, parseSize(0))
+		return storeAbove(&db.ReservePoolSize, p.value, -1)
 	case "max_db_connections":
-		return storeSet(&db.MaxDBConnections, p.value, parseSize(0))
+		return storeAbove(&db.MaxDBConnections, p.value, 0)
 	case "pool_mode":
 		return storeSet(&db.PoolMode, p.value, parseMode)
 	case "pin_policy":
@@ -70,7 +71,7 @@ func databaseParam(db *Database, p pair) *Error {
 	case "max_pinned_servers":
 		return storeSet(&db.MaxPinnedServers, p.value, parseSize(0))
 	case "server_lifetime":
-		return storeSet(&db.ServerLifetime, p.value, parseDuration)
+		return storeTimeout(&db.ServerLifetime, p.value)
 	case "connect_query":
 		db.ConnectQuery = p.value
 	case "client_encoding", "datestyle", "timezone", "application_name":
@@ -85,9 +86,9 @@ func databaseParam(db *Database, p pair) *Error {
 	case "auth_query":
 		db.AuthQuery = &p.value
 	case "auth_dbname":
-		db.AuthDBName = &p.value
+		return storeSet(&db.AuthDBName, p.value, parseServed)
 	case "max_db_client_connections":
-		return storeSet(&db.MaxDBClientConnections, p.value, parseSize(0))
+		return storeAbove(&db.MaxDBClientConnections, p.value, 0)
 	default:
 		return &Error{Reason: "unknown connection parameter", Hint: didYouMean(p.key, strings.Fields(databaseParams))}
 	}
@@ -115,25 +116,25 @@ func (l *loader) user(it item) {
 func userParam(u *UserSettings, p pair) *Error {
 	switch p.key {
 	case "pool_size":
-		return storeSet(&u.PoolSize, p.value, parseSize(1))
+		return storePoolSize(&u.PoolSize, p.value)
 	case "reserve_pool_size":
-		return storeSet(&u.ReservePoolSize, p.value, parseSize(0))
+		return storeAbove(&u.ReservePoolSize, p.value, -1)
 	case "pool_mode":
 		return storeSet(&u.PoolMode, p.value, parseMode)
 	case "pin_policy":
 		return storeSet(&u.PinPolicy, p.value, parsePinPolicy)
 	case "max_user_connections":
-		return storeSet(&u.MaxUserConnections, p.value, parseSize(0))
+		return storeAbove(&u.MaxUserConnections, p.value, 0)
 	case "query_timeout":
-		return storeSet(&u.QueryTimeout, p.value, parseDuration)
+		return storeTimeout(&u.QueryTimeout, p.value)
 	case "idle_transaction_timeout":
-		return storeSet(&u.IdleTransactionTimeout, p.value, parseDuration)
+		return storeTimeout(&u.IdleTransactionTimeout, p.value)
 	case "transaction_timeout":
-		return storeSet(&u.TransactionTimeout, p.value, parseDuration)
+		return storeTimeout(&u.TransactionTimeout, p.value)
 	case "client_idle_timeout":
-		return storeSet(&u.ClientIdleTimeout, p.value, parseDuration)
+		return storeTimeout(&u.ClientIdleTimeout, p.value)
 	case "max_user_client_connections":
-		return storeSet(&u.MaxUserClientConnections, p.value, parseSize(0))
+		return storeAbove(&u.MaxUserClientConnections, p.value, 0)
 	case "password":
 		return &Error{Reason: "no password can be set here", Hint: "put it in auth_file"}
 	}
@@ -141,12 +142,44 @@ func userParam(u *UserSettings, p pair) *Error {
 }
 
 // storeSet is store for a setting that may be unset.
-func storeSet[T int | Mode | PinPolicy | time.Duration](field **T, s string, parse func(string) (T, *Error)) *Error {
+func storeSet[T any](field **T, s string, parse func(string) (T, *Error)) *Error {
 	v, err := parse(s)
 	if err != nil {
 		return err
 	}
 	*field = &v
+	return nil
+}
+
+// storeAbove sets a size or limit. Up to none it counts as not set, as in PgBouncer: the other settings decide.
+func storeAbove(field **int, s string, none int) *Error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n > math.MaxInt32 {
+		return badInt(0, math.MaxInt32)
+	}
+	if *field = &n; n <= none {
+		*field = nil
+	}
+	return nil
+}
+
+// storePoolSize is storeAbove for a size with which a pool without servers would be asked for.
+func storePoolSize(field **int, s string) *Error {
+	if s == "0" {
+		return badInt(1, math.MaxInt32)
+	}
+	return storeAbove(field, s, -1)
+}
+
+// storeTimeout sets a time. 0 counts as not set, as in PgBouncer: the global setting decides.
+func storeTimeout(field **time.Duration, s string) *Error {
+	d, err := parseDuration(s)
+	if err != nil {
+		return err
+	}
+	if *field = &d; d == 0 {
+		*field = nil
+	}
 	return nil
 }
 

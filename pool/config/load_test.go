@@ -71,7 +71,7 @@ func TestProblems(t *testing.T) {
 		{"log_stats = maybe", "log_stats = maybe: not a switch; give 1 or 0 (on or off)"},
 		{"client_tls_sslmode = yes", "client_tls_sslmode = yes: unknown sslmode; give disable, allow"},
 		{"unix_socket_mode = 1777", "unix_socket_mode = 1777: not a file mode; give one such as 0770"},
-		{"tcp_defer_accept = x", "tcp_defer_accept = x: not a usable duration"},
+		{"tcp_defer_accept = x", "tcp_defer_accept = x: not a switch"},
 		{"max_packet_size = 10", "max_packet_size = 10: not a usable size; give bytes, 1024 at least"},
 		{"syslog_facility = kern", "syslog_facility = kern: not one of its words; give one of auth, authpriv"},
 		{"defer_begin = 1", "defer_begin = 1: stands in section [pgbouncer]; move it to [poolerd]"},
@@ -140,7 +140,8 @@ func TestLookups(t *testing.T) {
 own = host=h dbname=real pool_size=7 min_pool_size=9 pool_mode=session max_db_connections=5 server_lifetime=60
 forced = user=boss
 [users]
-batch = pool_size=2 pool_mode=statement query_timeout=0 max_user_connections=3
+batch = pool_size=2 pool_mode=statement query_timeout=3 max_user_connections=3
+zero = pool_size=-1 query_timeout=0
 boss = pool_size=4 query_timeout=9
 [pgbouncer]
 default_pool_size = 30
@@ -153,9 +154,10 @@ transaction_timeout = 6
 	}{
 		{"x", "u", "any/x as u: 30 transaction 8s"},
 		{"own", "u", "h/real as u: 7 session 8s"},
-		{"own", "batch", "h/real as batch: 2 statement 0s"},
-		{"forced", "batch", "/forced as boss: 4 transaction 0s"},
-		{"forced", "u", "/forced as boss: 4 transaction 8s"},
+		{"own", "batch", "h/real as batch: 2 statement 3s"},
+		{"own", "zero", "h/real as zero: 7 session 8s"},
+		{"forced", "batch", "/tmp/forced as boss: 4 transaction 3s"},
+		{"forced", "u", "/tmp/forced as boss: 4 transaction 8s"},
 	} {
 		p, ok := c.Pool(tc.database, tc.user)
 		got := p.Database.Host + "/" + p.Database.DBName + " as " + p.User + ": " + itoa(p.Size) + " " + p.Mode.String() + " " + p.QueryTimeout.String()
@@ -180,6 +182,95 @@ func TestLevel(t *testing.T) {
 		if got := parseText(t, "[pgbouncer]\n"+text).Level(); got != want {
 			t.Errorf("%q gives %s, want %s", text, got, want)
 		}
+	}
+}
+
+// TestNumbersOfPgBouncer: its numbers are C's, its switches are numbers, its words have any case.
+func TestNumbersOfPgBouncer(t *testing.T) {
+	for text, want := range map[string]string{
+		"default_pool_size = 0x10": "16", "default_pool_size = 010": "8", "default_pool_size = +7": "7", "min_pool_size = 0": "0", "unix_socket_mode = 511": "0777",
+		"unix_socket_mode = 0770": "0770", "log_connections = 2": "1", "log_connections = -1": "1", "log_connections = off": "0", "tcp_defer_accept = 45": "1",
+		"pool_mode = SESSION": "session", "auth_type = Trust": "trust", "client_tls_sslmode = Verify-Full": "verify-full", "syslog_facility = LOCAL0": "local0",
+		"server_lifetime = 1e2": "100", "query_timeout = 0.25": "0.25", "stats_period = 1.5": "1.5", "max_packet_size = 4294967295": "4294967295", "verbose = 9": "9",
+	} {
+		key, _, _ := strings.Cut(text, " ")
+		if got := entryOf(parseText(t, "[pgbouncer]\n"+text), key).Value; got != want {
+			t.Errorf("%s gives %s, want %s", text, got, want)
+		}
+	}
+	for _, text := range []string{"default_pool_size = 08", "default_pool_size = 1_0", "default_pool_size = 0b1", "default_pool_size = --7", "default_pool_size = 0x", "default_pool_size = 4 4"} {
+		if _, _, err := Parse("t.ini", []byte("[pgbouncer]\n"+text)); err == nil {
+			t.Errorf("%s is accepted", text)
+		}
+	}
+}
+
+// TestNotSetHere: the values that mean "as everywhere" in a line of a database or a user.
+func TestNotSetHere(t *testing.T) {
+	c := parseText(t, `[databases]
+a = host=x pool_size=-1 min_pool_size=-1 reserve_pool_size=-1 max_db_connections=0 max_db_client_connections=0 server_lifetime=0
+[users]
+u = pool_size=-1 reserve_pool_size=-1 max_user_connections=0 max_user_client_connections=-1 query_timeout=0 idle_transaction_timeout=0 transaction_timeout=0 client_idle_timeout=0
+[pgbouncer]
+default_pool_size=9
+min_pool_size=3
+reserve_pool_size=2
+max_db_connections=11
+max_db_client_connections=12
+max_user_connections=13
+max_user_client_connections=14
+server_lifetime=15
+query_timeout=16
+`)
+	p, ok := c.Pool("a", "u")
+	if !ok || p.Size != 9 || p.MinSize != 3 || p.ReserveSize != 2 || p.MaxDBConnections != 11 || p.MaxDBClientConnections != 12 || p.MaxUserConnections != 13 ||
+		p.MaxUserClientConnections != 14 || p.ServerLifetime != 15*time.Second || p.QueryTimeout != 16*time.Second {
+		t.Errorf("got %+v", p)
+	}
+	if _, _, err := Parse("t.ini", []byte("[databases]\na = pool_size=0")); err == nil {
+		t.Error("a pool without servers is accepted")
+	}
+}
+
+// TestSecondSection: a second [pgbouncer] adds to the first one, and says that PgBouncer does not.
+func TestSecondSection(t *testing.T) {
+	c, warnings, err := Parse("t.ini", []byte("[pgbouncer]\n[pgbouncer]\nquery_timeout=1\n[users]\n[pgbouncer]\nmin_pool_size=2\n"))
+	if err != nil || c.QueryTimeout != time.Second || c.MinPoolSize != 2 {
+		t.Errorf("%v, %+v", err, c)
+	}
+	if len(warnings) != 1 || !strings.HasPrefix(warnings[0].String(), "t.ini:5: [pgbouncer]: stands a second time: PgBouncer would forget here what was set before, as query_timeout (t.ini:3)") {
+		t.Errorf("warnings %v", warnings)
+	}
+}
+
+// TestDatabaseParameters: each parameter of PgBouncer's lines is kept.
+func TestDatabaseParameters(t *testing.T) {
+	c := parseText(t, `[databases]
+a = host=x,/run/pg,@abstract port=7 dbname='real one' user=u password='it''s' auth_user=asker auth_query='select $1' auth_dbname=b load_balance_hosts=Disable reserve_pool=3 connect_query='set a to ''b'''
+b = host=x
+`)
+	a := c.Databases["a"]
+	got := strings.Join([]string{strings.Join(a.Hosts(), "+"), itoa(a.Port), a.DBName, a.User, a.Password.Reveal(), *a.AuthUser, *a.AuthQuery, *a.AuthDBName, itoa(*a.ReservePoolSize), a.ConnectQuery}, "|")
+	if want := "x+/run/pg+@abstract|7|real one|u|it's|asker|select $1|b|3|set a to 'b'"; got != want || a.LoadBalance || !c.Databases["b"].LoadBalance {
+		t.Errorf("got %s, want %s; load balance %v", got, want, a.LoadBalance)
+	}
+	p, _ := c.Pool("b", "u")
+	if p.AuthUser != "" || p.AuthQuery != defaultAuthQuery || p.AuthDBName != "" {
+		t.Errorf("b: %+v", p)
+	}
+}
+
+// TestNoHost: a database without a host is where the pooler's own Unix socket is.
+func TestNoHost(t *testing.T) {
+	c := parseText(t, "[databases]\na = dbname=x\n* =\n[pgbouncer]\nunix_socket_dir = /run/pg\n")
+	for _, name := range []string{"a", "other"} {
+		if db, ok := c.Database(name); !ok || db.Host != "/run/pg" {
+			t.Errorf("%s is at %q", name, db.Host)
+		}
+	}
+	c.UnixSocketDir = ""
+	if db, _ := c.Database("a"); db.Host != "localhost" {
+		t.Errorf("without a directory it is at %q", db.Host)
 	}
 }
 

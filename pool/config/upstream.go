@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 )
@@ -98,7 +99,7 @@ func (up *upstreamURL) param(name, value string) *Error {
 }
 
 func (up *upstreamURL) apply(c *Config, from Origin) error {
-	if err := checkHost(up.db.Host); err != nil {
+	if err := checkHost(up.db.Host); up.db.Host != "" && err != nil {
 		err.Origin, err.Key, err.Value = from, "upstream: host", up.db.Host
 		return err
 	}
@@ -107,6 +108,7 @@ func (up *upstreamURL) apply(c *Config, from Origin) error {
 			return err
 		}
 	}
+	up.db.Host = cmp.Or(up.db.Host, "localhost")
 	c.Databases["*"] = up.db
 	c.Upstream = up.about
 	return nil

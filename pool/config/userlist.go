@@ -17,7 +17,7 @@ import (
 type Userlist struct{ secrets map[string]Secret }
 
 // LoadUserlist reads a file in the format of PgBouncer's userlist.txt: a line for each user, with the name and the password or secret in double quotes, ""
-// for one quote inside them, and the rest of the line ignored. Lines that start with ; or # are comments. The last of several lines for one user wins.
+// for one quote inside them, and what stands between and behind them ignored. Lines that start with ; or # are comments. The last of several lines for one user wins.
 func LoadUserlist(path string) (*Userlist, error) {
 	text, err := os.ReadFile(filepath.Clean(path))
 	if err != nil {
@@ -57,12 +57,9 @@ func userLine(line string) (user string, secret Secret, _ *Error) {
 		return "", Secret{}, broken
 	}
 	user, rest, ok := cutQuoted(line[1:], '"')
-	rest = strings.TrimLeft(rest, " \t")
-	if !ok || user == "" || !strings.HasPrefix(rest, `"`) {
-		return "", Secret{}, broken
-	}
-	text, _, ok := cutQuoted(rest[1:], '"')
-	if !ok {
+	_, rest, found := strings.Cut(rest, `"`)
+	text, _, closed := cutQuoted(rest, '"')
+	if !ok || !found || !closed || user == "" {
 		return "", Secret{}, broken
 	}
 	secret = NewSecret(text)

@@ -17,21 +17,55 @@ import (
 func parseInt(s string, low, high int) (int, *Error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < low || n > high {
-		hint := fmt.Sprintf("give one from %d to %d", low, high)
-		if high == math.MaxInt32 {
-			hint = fmt.Sprintf("give one of at least %d", low)
-		}
-		return 0, &Error{Reason: "not a usable whole number", Hint: hint}
+		return 0, badInt(low, high)
 	}
 	return n, nil
 }
 
+func badInt(low, high int) *Error {
+	hint := fmt.Sprintf("give one from %d to %d", low, high)
+	if high == math.MaxInt32 {
+		hint = fmt.Sprintf("give one of at least %d", low)
+	}
+	return &Error{Reason: "not a usable whole number", Hint: hint}
+}
+
+// parseCInt is parseInt for the keys of [pgbouncer], which PgBouncer reads as C does: 0x in front makes it hexadecimal, 0 octal.
+func parseCInt(s string, low, high int) (int, *Error) {
+	n, err := cInt(s)
+	if err != nil || n < int64(low) || n > int64(high) {
+		return 0, badInt(low, high)
+	}
+	return int(n), nil
+}
+
+// cInt is C's strtol with base 0, without blanks in front.
+func cInt(s string) (int64, error) {
+	digits := strings.TrimLeft(s, "+-")
+	sign := s[:len(s)-len(digits)]
+	if len(sign) > 1 {
+		return 0, strconv.ErrSyntax
+	}
+	base := 10
+	switch lower := strings.ToLower(digits); {
+	case strings.HasPrefix(lower, "0x"):
+		base, digits = 16, digits[2:]
+	case len(digits) > 1 && digits[0] == '0':
+		base, digits = 8, digits[1:]
+	}
+	return strconv.ParseInt(sign+digits, base, 64)
+}
+
+// parseBool reads a switch, where any number but 0 is on, as PgBouncer reads it.
 func parseBool(s string) (bool, *Error) {
 	switch strings.ToLower(s) {
-	case "1", "on", "true", "yes":
+	case "on", "true", "yes":
 		return true, nil
-	case "0", "off", "false", "no":
+	case "off", "false", "no":
 		return false, nil
+	}
+	if n, err := cInt(s); err == nil {
+		return n != 0, nil
 	}
 	return false, &Error{Reason: "not a switch", Hint: "give 1 or 0 (on or off)"}
 }
@@ -122,38 +156,21 @@ func parseAuthType(s string) (AuthType, *Error) {
 
 // parseFileMode reads permission bits: octal with a 0 in front, as PgBouncer and chmod's users write them.
 func parseFileMode(s string) (os.FileMode, *Error) {
-	n, err := strconv.ParseUint(s, 0, 32)
-	if err != nil || n > 0o777 {
+	n, err := cInt(s)
+	if err != nil || n < 0 || n > 0o777 {
 		return 0, &Error{Reason: "not a file mode", Hint: "give one such as 0770, from 0000 to 0777"}
 	}
 	return os.FileMode(n), nil
 }
 
-// deferAccept is for how long Linux holds back a connection without data when tcp_defer_accept is just on, as in PgBouncer.
+// deferAccept is for how long Linux holds back a connection without data, as in PgBouncer.
 const deferAccept = 45 * time.Second
-
-func parseDeferAccept(s string) (time.Duration, *Error) {
-	if on, err := parseBool(s); err == nil {
-		if on {
-			return deferAccept, nil
-		}
-		return 0, nil
-	}
-	return parseDuration(s)
-}
-
-func formatDeferAccept(d time.Duration) string {
-	if d == deferAccept {
-		return "1"
-	}
-	return formatSeconds(d)
-}
 
 // The kinds of keys. field gives the place in a Config.
 
 func intKey(k Key, low, high int, field func(*Config) *int) Key {
 	k.set = func(c *Config, s string) *Error {
-		return store(field(c), s, func(s string) (int, *Error) { return parseInt(s, low, high) })
+		return store(field(c), s, func(s string) (int, *Error) { return parseCInt(s, low, high) })
 	}
 	k.get = func(c *Config) string { return strconv.Itoa(*field(c)) }
 	return k
@@ -178,6 +195,21 @@ func textKey(k Key, field func(*Config) *string) Key {
 	return k
 }
 
+// databaseKey is the name of a database for clients.
+func databaseKey(k Key, field func(*Config) *string) Key {
+	k = textKey(k, field)
+	k.set = func(c *Config, s string) *Error { return store(field(c), s, parseServed) }
+	return k
+}
+
+// parseServed refuses the console's name.
+func parseServed(name string) (string, *Error) {
+	if Reserved(name) {
+		return "", &Error{Reason: "this database name is the console's", Hint: "name a database of [databases]"}
+	}
+	return name, nil
+}
+
 // maskedKey is a text that may hold a password.
 func maskedKey(k Key, field func(*Config) *string) Key {
 	k = textKey(k, field)
@@ -194,10 +226,11 @@ func listKey(k Key, field func(*Config) *[]string) Key {
 
 func wordKey(k Key, words []string, field func(*Config) *string) Key {
 	k.set = func(c *Config, s string) *Error {
-		if !slices.Contains(words, s) {
+		i := slices.IndexFunc(words, func(w string) bool { return strings.EqualFold(w, s) })
+		if i < 0 {
 			return &Error{Reason: "not one of its words", Hint: "give one of " + strings.Join(words, ", ")}
 		}
-		*field(c) = s
+		*field(c) = words[i]
 		return nil
 	}
 	k.get = func(c *Config) string { return *field(c) }
@@ -211,14 +244,20 @@ func modeKey(k Key, field func(*Config) *os.FileMode) Key {
 }
 
 func deferKey(k Key) Key {
-	k.set = func(c *Config, s string) *Error { return store(&c.TCPDeferAccept, s, parseDeferAccept) }
-	k.get = func(c *Config) string { return formatDeferAccept(c.TCPDeferAccept) }
+	k.set = func(c *Config, s string) *Error {
+		on, err := parseBool(s)
+		if c.TCPDeferAccept = 0; on {
+			c.TCPDeferAccept = deferAccept
+		}
+		return err
+	}
+	k.get = func(c *Config) string { return formatBool(c.TCPDeferAccept > 0) }
 	return k
 }
 
 func packetKey(k Key) Key {
 	k.set = func(c *Config, s string) *Error {
-		n, err := strconv.ParseInt(s, 0, 64)
+		n, err := cInt(s)
 		if err != nil || n < minPacketSize || n > math.MaxUint32 {
 			return &Error{Reason: "not a usable size", Hint: fmt.Sprintf("give bytes, %d at least", minPacketSize)}
 		}

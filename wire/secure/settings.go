@@ -28,5 +28,6 @@ type Settings struct {
 	Ciphers      string // of TLS 1.2 and before: "default", "secure", "fast", "normal", "all", or a list of OpenSSL's names
 	TLS13Ciphers string // of TLS 1.3
 	ECDHCurve    string // "auto", "none", or curves by OpenSSL's names
+	Direct       bool   // towards servers: TLS from the first byte, which PostgreSQL 17 takes; else it is asked for first
 	DHEParams    string // "auto", "none" or "legacy": crypto/tls has no finite-field Diffie-Hellman, so that nothing depends on it
 }

@@ -95,9 +95,9 @@ func (s *server) ask(t *testing.T, c Conn) string {
 	}
 	defer func() { _ = nc.Close() }()
 	_ = nc.SetDeadline(time.Now().Add(10 * time.Second))
-	params := []wire.Param{{"user", c.User}, {"database", c.Database}}
+	params := []wire.Param{{Name: "user", Value: c.User}, {Name: "database", Value: c.Database}}
 	if c.Replication {
-		params = append(params, wire.Param{"replication", "true"})
+		params = append(params, wire.Param{Name: "replication", Value: "true"})
 	}
 	if _, err := nc.Write(wire.AppendStartup(nil, wire.Version30, params)); err != nil {
 		t.Fatal(err)
