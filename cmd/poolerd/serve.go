@@ -63,6 +63,7 @@ func (s *service) run(ctx context.Context) (err error) {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(s.Config.Threads)
 	}
+	checkDescriptors(s.log, s.Config)
 	stale, err := checkPidFile(s.Config.PidFile)
 	if err != nil {
 		return err
