@@ -47,6 +47,7 @@ type Client struct {
 	pooler      *Pooler
 	pool        *Pool
 	conn        *sock.Conn
+	socket      net.Conn // below conn: the same but for TLS
 	addr        net.Addr
 	local       net.Addr
 	user        string

@@ -15,10 +15,7 @@ import (
 	"poolerd/wire"
 )
 
-// customKey is where pgconn keeps our Server while pgxpool has the connection.
-const customKey = "poolerd.server"
-
-// newPgxpool makes the pgxpool that owns a Pool's connections: it connects, authenticates, bounds, and closes what is old or idle.
+// newPgxpool makes the pgxpool that owns a Pool's connections: it connects and authenticates.
 func (p *Pool) newPgxpool(conf config.Pool) (*pgxpool.Pool, error) {
 	pc, err := pgxpool.ParseConfig("sslmode=disable")
 	if err != nil {
@@ -27,8 +24,6 @@ func (p *Pool) newPgxpool(conf config.Pool) (*pgxpool.Pool, error) {
 	pc.BeforeConnect = func(_ context.Context, cc *pgx.ConnConfig) error { return p.aim(&cc.Config, conf) }
 	pc.MaxConns, pc.MinConns = math.MaxInt32, 0 // the Pool bounds, and closes what is old or idle
 	pc.MaxConnLifetime, pc.MaxConnIdleTime, pc.HealthCheckPeriod = never, never, never
-	pc.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false } // we ask the kernel, which costs no round trip
-	pc.BeforeClose = p.forget
 	return pgxpool.NewWithConfig(context.Background(), pc)
 }
 
@@ -46,67 +41,53 @@ func keepAlive(c *config.Config) net.KeepAliveConfig {
 	return k
 }
 
-// connect opens a server, which is fresh then, or takes one back that rests. The error is for clients: it names neither addresses nor passwords.
-func (p *Pool) connect(ctx context.Context) (s *Server, fresh bool, _ *wire.Error) { // server_connect_timeout bounds each connection that is tried, not all of them together
+// connect opens a server. The error is for clients: it names neither addresses nor passwords. server_connect_timeout bounds each connection that is tried, not all of them together.
+func (p *Pool) connect(ctx context.Context) (*Server, *wire.Error) {
 	p.mu.Lock()
 	pg, generation := p.pg, p.generation
 	p.mu.Unlock()
-	for {
-		lease, err := pg.Acquire(ctx)
-		if err != nil {
-			return nil, false, connectError(err)
-		}
-		s, fresh, err := p.adoptLease(ctx, lease, generation)
-		if err == nil {
-			return s, fresh, nil
-		}
+	lease, err := pg.Acquire(ctx)
+	if err != nil {
+		return nil, connectError(err)
+	}
+	s, err := p.adoptLease(ctx, lease, generation)
+	if err != nil {
 		closing, cancel := context.WithTimeout(context.Background(), closeLimit)
 		_ = lease.Conn().Close(closing)
 		cancel()
 		lease.Release()
-		if !errors.Is(err, errRestedToDeath) {
-			return nil, fresh, connectError(err)
-		}
+		return nil, connectError(err)
 	}
+	return s, nil
 }
 
-var errRestedToDeath = errors.New("a resting server has ended")
-
-// adoptLease gives the Server of a connection that pgxpool leases: the same each time. fresh says that forget will be told of its end, and was not before.
-func (p *Pool) adoptLease(ctx context.Context, lease *pgxpool.Conn, generation int) (_ *Server, fresh bool, _ error) {
+// adoptLease makes a Server of a connection that pgxpool leases. pgxpool gets it back when it is closed, and not before.
+func (p *Pool) adoptLease(ctx context.Context, lease *pgxpool.Conn, generation int) (*Server, error) {
 	pg := lease.Conn().PgConn()
-	if s, ok := pg.CustomData()[customKey].(*Server); ok {
-		if !p.usable(s) {
-			return nil, false, errRestedToDeath
-		}
-		s.lease = lease
-		return s, false, nil
-	}
 	nc, err := takeOver(ctx, pg)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	s := newServer(p, generation, nc, pg.PID(), pg.SecretKey())
 	s.lease = lease
 	p.space.Empty().Learn(s.reported)
-	pg.CustomData()[customKey] = s
-	p.mu.Lock()
-	p.servers[s] = struct{}{}
-	p.totals.Opened++
-	p.mu.Unlock()
 	p.pooler.log.Debug().Str("database", p.key.Database).Str("user", p.key.User).Uint32("pid", s.pid).Msg("server opened")
 	if err := p.watched.meet(s); err != nil {
-		return nil, true, err
+		return nil, err
 	}
 	if q := p.settings().Database.ConnectQuery; q != "" {
 		if err := s.run(q, queryLimit); err != nil {
 			p.pooler.log.Warn().Err(err).Str("database", p.key.Database).Msg("connect_query failed")
 			if refused := (errRefused{}); !errors.As(err, &refused) {
-				return nil, true, err
+				return nil, err
 			}
 		}
 	}
-	return s, true, nil
+	p.mu.Lock()
+	p.servers[s] = struct{}{}
+	p.totals.Opened++
+	p.mu.Unlock()
+	return s, nil
 }
 
 // takeOver takes a connection on which pgconn has logged in, and of which pgconn reads nothing from now on.
@@ -122,11 +103,4 @@ func takeOver(ctx context.Context, pg *pgconn.PgConn) (*loginConn, error) {
 		return nil, fmt.Errorf("take over a new connection: %w", err)
 	}
 	return nc, nil
-}
-
-// forget is told by pgxpool before it closes a connection.
-func (p *Pool) forget(conn *pgx.Conn) {
-	if s, ok := conn.PgConn().CustomData()[customKey].(*Server); ok {
-		p.drop(s)
-	}
 }

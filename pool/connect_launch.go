@@ -49,10 +49,7 @@ type launch struct {
 // aim makes cc lead to a server of conf: one connection can be made with it.
 func (p *Pool) aim(cc *pgconn.Config, conf config.Pool) error {
 	global := p.pooler.config()
-	client, err := p.pooler.serverTLS()
-	if err != nil {
-		return err
-	}
+	client := p.pooler.access.Load().servers
 	l := &launch{pool: p, conf: conf, global: global, secure: client, hosts: hostsOf(conf.Database, global)}
 	l.known = func(e endpoint) Credentials { return p.credentials(conf, e) }
 	l.ways = waysTo(p.hostsInTurn(l.hosts, conf.Database.LoadBalance), global.ServerTLS.Mode)

@@ -18,7 +18,9 @@
 //
 // Its files, in the order in which a client meets them:
 //
-//	pooler    Pooler: accepting, who is there, the clock, Drain and Close         reload    new settings
+//	pooler    Pooler: accepting, who is there, the clock                          shutdown  the ways to end
+//	pools     which pools there are                                               reload    new settings
+//	seats     how many clients there may be                                       bell      waiting for a change
 //	login     startup, authentication, welcome                                    cancel    cancel keys, and what a cancel request does
 //	client    Client: its states, and its loop                                    buffer    where its bytes are read to
 //	dispatch  what it sends while it has no server: one flight                    answer    flights that need no server
@@ -36,9 +38,12 @@
 //	sqlnames  the names of statements in SQL                                      meaning  what a text means where it is parsed
 //	idle      a server that speaks while nobody has it                            watched  asking a database for what package watch looks for
 //	replication, replication_relay: a server of a client's own                    peers     cancel requests that belong to another process
-//	pool      Pool: free servers, limits, opening                                 queue     who waits
+//	pool      Pool: free servers, who gets one                                    queue     who waits, and (notify) is told so
+//	open      when a pool opens servers                                           age       when it closes them
+//	shares    how many a database and a user may have, over all pools             evict     an idle one that goes for another pool's client
+//	gates     what the console has said about databases, and what that holds      pause, suspend, kill, reconnect, disable: its commands
 //	connect   pgxpool: how servers come into being                                server    Server: one connection
-//	outage    the time without PostgreSQL                                         tend      limits of time
+//	outage    the time without PostgreSQL                                         tend      limits of time of clients
 //	snapshot, stats, reason: what the console and the log see
 //	tap, record: what is copied of the traffic where that is recorded; the format and what it leaves out is wire/record's
 //
@@ -86,10 +91,10 @@
 //
 // In this order, and never across I/O; a deadline may be set under one, since that only tells the runtime:
 //
-//	Pooler.mu       pools, clients, connections, listeners
-//	Pool.mu         free servers, counts, queue, sums, settings of the pool
+//	Pooler.mu       pools, gates, clients, connections, listeners
+//	Pool.mu         free servers, counts, queue, hold, sums, settings of the pool
 //
-// and, each taken last, with no other inside: Client.mu (what other goroutines see of a client), keys.mu (cancel keys), stmt.Table's (references to texts), vars.Space's and vars.Set's, recorder.mu, peers.mu, and those inside package listen,
+// and, each taken last, with no other inside: Client.mu (what other goroutines see of a client), keys.mu (cancel keys), seats.mu, shares.mu (servers of databases and users), bell.mu, stmt.Table's (references to texts), vars.Space's and vars.Set's, recorder.mu, peers.mu, and those inside package listen,
 // which calls back (wakeForNotification, hubLost) without holding any.
 //
 // All else of a Client belongs to its goroutine, all of a Server to whoever has it. A waiter is granted by whoever took it out of the queue, once: its channel holds one grant, so
@@ -139,6 +144,12 @@
 // came together with the last bytes must be found by reading on (replies) or by asking the kernel (sock.Conn.Gone, from the clock).
 //
 // Limits of time cost the data path no timer: the clock looks at every client five times a second.
+//
+// pgxpool lends each connection once: free servers are the Pool's own, since min_pool_size, server_lifetime, eviction and the log's reasons need to see them all. The Pool bounds them as
+// well, so that a RELOAD changes sizes without a new pgxpool. A new one is what RECONNECT and another address come to: servers of an older generation are closed when they are released.
+//
+// What PAUSE, SUSPEND and KILL do is one word on each Pool (hold): acquire queues, release closes or keeps, open opens nothing. Whoever waits for the effect of a command waits for the bell, which rings
+// whenever a server or a client has gone, and looks again; nothing is counted down. A database whose entry is gone, and DrainServers, are the other way round (ending): clients are refused.
 //
 // # Debugging
 //

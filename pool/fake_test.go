@@ -233,6 +233,11 @@ func (s *fakeSession) run(sql string) {
 // startPooler serves a pool before a server, on a free port.
 func startPooler(t *testing.T, upstream string, change func(*config.Config)) (*Pooler, string) {
 	t.Helper()
+	return startPoolerWith(t, upstream, zerolog.Nop(), change)
+}
+
+func startPoolerWith(t *testing.T, upstream string, log zerolog.Logger, change func(*config.Config)) (*Pooler, string) {
+	t.Helper()
 	conf := config.Defaults()
 	conf.AuthType, conf.WatchFunctions = config.AuthTrust, 0 // which the fake knows nothing of
 	if err := config.ApplyUpstream(conf, upstream, config.Origin{}); err != nil {
@@ -241,7 +246,7 @@ func startPooler(t *testing.T, upstream string, change func(*config.Config)) (*P
 	if change != nil {
 		change(conf)
 	}
-	p, err := New(conf, zerolog.Nop())
+	p, err := New(conf, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,3 +394,5 @@ func (discardConn) SetReadDeadline(time.Time) error  { return nil }
 func (discardConn) SetWriteDeadline(time.Time) error { return nil }
 
 func (c discardConn) sock() *sock.Conn { return sock.New(c) }
+
+func (f *fakeServer) port() int { return f.listener.Addr().(*net.TCPAddr).Port }

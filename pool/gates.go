@@ -99,39 +99,36 @@ func (p *Pooler) clientsOf(database string) []*Client {
 
 // regulate gives the pools of a database the hold that the gates say. Pooler.mu is held; what it returns is to be called without.
 func (p *Pooler) regulate(database string) (then func()) {
-	var surplus []*Server
-	var granted []func()
+	var all []func()
 	for _, pool := range p.poolsOf(database) {
-		free, grants := pool.setHold(p.gates.of(pool.key.Database))
-		surplus, granted = append(surplus, free...), append(granted, grants...)
+		all = append(all, pool.setHold(p.gates.of(pool.key.Database))...)
 	}
 	return func() {
-		for _, s := range surplus {
-			s.discard(reasonPause)
-		}
-		for _, grant := range granted {
-			grant()
+		for _, f := range all {
+			f()
 		}
 	}
 }
 
-// setHold changes what holds the pool. It gives the servers that are to be closed for it, and what ends the waits that it has kept.
-func (p *Pool) setHold(to hold) (surplus []*Server, grants []func()) {
+// setHold changes what holds the pool. What it returns closes servers and ends waits, and is to be called without a lock.
+func (p *Pool) setHold(to hold) (then []func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hold = to
 	p.suspended.Store(to == holdSuspended)
 	if to == holdPaused {
-		surplus = p.takeFree()
+		for _, s := range p.takeFree() {
+			then = append(then, func() { s.discard(reasonPause) })
+		}
 		p.attempts.abandon()
 	}
 	if to != holdSuspended {
 		for w := p.frozen.pop(); w != nil; w = p.frozen.pop() {
-			grants = append(grants, func() { w.granted <- grant{} })
+			then = append(then, func() { w.granted <- grant{} })
 		}
 	}
 	if to == holdNothing {
-		grants = append(grants, p.serveWaiting()...)
+		then = append(then, p.serveWaiting()...)
 	}
-	return surplus, grants
+	return then
 }

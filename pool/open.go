@@ -111,8 +111,8 @@ func (p *Pool) openOne(attempt context.Context, why purpose) {
 	if why == forReserve {
 		p.pooler.log.Warn().Str("database", p.key.Database).Str("user", p.key.User).Msg("taking connection from reserve_pool")
 	}
-	s, fresh, err := p.connect(attempt)
-	if !fresh {
+	s, err := p.connect(attempt)
+	if err != nil {
 		p.pooler.giveShare(p.key)
 	}
 	defer p.pooler.changed.ring()

@@ -125,18 +125,23 @@ func (p *Pooler) resumeAll(only hold) bool {
 	return true
 }
 
-// serveWaiting gives the free servers to the clients that wait, and opens more. The lock is held; what it returns ends the waits, and is to be called without.
-func (p *Pool) serveWaiting() (grants []func()) {
+// serveWaiting gives the free servers that still live to the clients that wait, and opens more. The lock is held; what it returns is to be called without.
+func (p *Pool) serveWaiting() (then []func()) {
 	now := time.Now()
 	for len(p.free) > 0 && p.queue.len > 0 {
-		w, s := p.queue.pop(), p.free[len(p.free)-1]
+		s := p.free[len(p.free)-1]
 		p.free = p.free[:len(p.free)-1]
 		p.busy++
+		if !s.alive() {
+			then = append(then, func() { s.discard(reasonServerGone) })
+			continue
+		}
+		w := p.queue.pop()
 		p.account(w, now)
-		grants = append(grants, func() { w.granted <- grant{server: s} })
+		then = append(then, func() { w.granted <- grant{server: s} })
 	}
 	p.open(now)
-	return grants
+	return then
 }
 
 // WaitClose returns when the servers that RECONNECT or RELOAD have made obsolete are closed, of a database or of all.

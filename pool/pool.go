@@ -25,7 +25,8 @@ type Key struct{ Database, User string }
 // sees it only when it is opened and closed. The lock is held for a few instructions, never across I/O.
 type Pool struct {
 	key     Key
-	auto    bool // the database is one of the fallback entry's
+	auto    bool        // the database is one of the fallback entry's
+	asks    atomic.Bool // it is auth_user's, where the database forces another user on its clients
 	pooler  *Pooler
 	space   *vars.Space
 	watched *watched      // what is known of the database
@@ -40,7 +41,8 @@ type Pool struct {
 	touched    time.Time // when a client last asked for the pool
 	pg         *pgxpool.Pool
 	password   config.Secret
-	generation int // of pg: RECONNECT and a reload replace it
+	offered    Credentials // by logins of its user
+	generation int         // of pg: RECONNECT and a reload replace it
 	conf       config.Pool
 	hold       hold
 	attempts   attempts
@@ -218,26 +220,15 @@ func (s *Server) discard(reason string) {
 		defer cancel()
 		_ = s.lease.Conn().Close(ctx)
 		s.lease.Release()
-		p.drop(s)
-		now := time.Now()
 		p.mu.Lock()
+		delete(p.servers, s)
 		p.busy--
 		p.totals.Closed++
-		p.open(now)
 		p.mu.Unlock()
+		p.pooler.giveShare(p.key)
+		p.retry()
 		p.pooler.changed.ring()
 	})
-}
-
-// drop forgets a server that is closed, once, and lets the pools that lacked its place have it.
-func (p *Pool) drop(s *Server) {
-	p.mu.Lock()
-	_, had := p.servers[s]
-	delete(p.servers, s)
-	p.mu.Unlock()
-	if had {
-		p.pooler.giveShare(p.key)
-	}
 }
 
 // giveShare gives the place of a server of a database and user back, and lets the pools open one that lacked it.

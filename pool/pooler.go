@@ -24,23 +24,26 @@ type Console interface {
 
 // Pooler is the whole: it accepts clients, keeps the pools, and tends them by the clock.
 type Pooler struct {
-	log        zerolog.Logger
-	auth       *auth.Authenticator
-	statements *stmt.Table
-	keys       keys
-	peers      peers
-	shares     shares
-	seats      seats
-	names      names
-	outgoing   outgoingTLS
-	ids        atomic.Uint64
-	began      time.Time
-	console    Console
-	recorder   *recorder     // nil when nothing is recorded
-	released   func(*Server) // sees every server that is about to be free; nil but in tests
+	log         zerolog.Logger
+	auth        *auth.Authenticator
+	statements  *stmt.Table
+	keys        keys
+	peers       peers
+	shares      shares
+	seats       seats
+	names       names
+	ids         atomic.Uint64
+	began       time.Time
+	console     Console
+	authQueries authQueries
+	slowdown    *slowdown
+	lobby       lobby
+	ldap        chan struct{} // a place for each question to an LDAP server
+	recorder    *recorder     // nil when nothing is recorded
+	released    func(*Server) // sees every server that is about to be free; nil but in tests
 
 	settings atomic.Pointer[config.Config]
-	users    atomic.Pointer[config.Userlist]
+	access   atomic.Pointer[access]
 
 	stage      atomic.Int32 // of the end
 	stageBegan atomic.Int64 // nanoseconds since 1970
@@ -66,22 +69,20 @@ type Pooler struct {
 
 // New makes a Pooler from a checked configuration. It serves when it is given listeners.
 func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
-	users, err := conf.Secrets()
+	access, err := newAccess(conf, nil)
 	if err != nil {
 		return nil, err
 	}
 	life, kill := context.WithCancel(context.Background())
 	p := &Pooler{
 		log: log, auth: auth.New(), statements: stmt.NewTable(), shares: newShares(), seats: newSeats(), gates: newGates(), began: time.Now(),
+		slowdown: newSlowdown(), ldap: make(chan struct{}, mostLDAP),
 		life: life, kill: kill,
 		pools: map[Key]*Pool{}, hubs: map[hubKey]*listen.Hub{}, watches: map[string]*watched{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
 	}
 	p.settings.Store(conf)
-	p.users.Store(users)
+	p.access.Store(access)
 	p.names.moved = p.hostMoved
-	if _, err := p.serverTLS(); err != nil {
-		return nil, err
-	}
 	if conf.Record != "" {
 		if p.recorder, err = newRecorder(conf.Record, conf.RecordParameters, log); err != nil {
 			return nil, err
@@ -94,13 +95,22 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 func (p *Pooler) SetConsole(c Console) { p.console = c }
 
 func (p *Pooler) config() *config.Config    { return p.settings.Load() }
-func (p *Pooler) secrets() *config.Userlist { return p.users.Load() }
+func (p *Pooler) secrets() *config.Userlist { return p.access.Load().users }
 
 // Serve accepts clients from the listeners until Close, or one of the drains, and returns when all that it started has ended. It closes the listeners.
 func (p *Pooler) Serve(listeners ...net.Listener) error {
 	p.mu.Lock()
 	p.listeners = append(p.listeners, listeners...)
 	p.mu.Unlock()
+	switch p.stage.Load() { // the end may have come before the beginning
+	case stageServing:
+	case stageClosing:
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	default:
+		p.StopListening()
+	}
 	p.tasks.Go(p.tendAll)
 	if p.recorder != nil {
 		go p.recorder.run() // until stop, which waits for it

@@ -45,6 +45,8 @@ const (
 	reasonPin            = "session state that may not be kept"
 	reasonPanic          = "internal error"
 	reasonLoginAbandoned = "client_login_timeout (server down)"
+	reasonTLSFailed      = "failed to accept SSL"
+	reasonAuthQuery      = "error response from auth_query"
 )
 
 // closing is the line that tells of an end, in PgBouncer's form. The age is in whole seconds.

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -8,7 +9,6 @@ import (
 
 	"poolerd/pool/config"
 	"poolerd/wire"
-	"poolerd/wire/secure"
 )
 
 // Reload makes conf, which has been checked, the settings, as far as they can change while clients are served; what cannot is logged and stays as it is until a restart.
@@ -16,13 +16,31 @@ import (
 func (p *Pooler) Reload(conf *config.Config) error {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
-	users, err := conf.Secrets()
+	access, err := newAccess(conf, p.access.Load())
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
-	if _, err := secure.NewClient(conf.ServerTLS); err != nil {
-		return fmt.Errorf("reload: %w", err)
+	return p.change(conf, access)
+}
+
+// Set is Reload for settings that are changed one by one while the pooler runs. TLS that cannot be used as it is set is no error then, since a key and its certificate are set one after
+// the other: the TLS of before stays in force, and kept says why.
+func (p *Pooler) Set(conf *config.Config) (kept, _ error) {
+	p.reloading.Lock()
+	defer p.reloading.Unlock()
+	access, err := newAccess(conf, p.access.Load())
+	if errors.As(err, &errTLS{}) {
+		kept, err = err, nil
+		p.log.Error().Err(kept).Msg("TLS settings could not be applied, still using old configuration")
 	}
+	if err != nil {
+		return nil, fmt.Errorf("set: %w", err)
+	}
+	return kept, p.change(conf, access)
+}
+
+// change makes settings count that have been loaded.
+func (p *Pooler) change(conf *config.Config, access *access) error {
 	old := p.config()
 	for _, change := range config.Diff(old, conf) {
 		e := p.log.Info()
@@ -32,10 +50,10 @@ func (p *Pooler) Reload(conf *config.Config) error {
 		e.Str("key", change.Key).Str("old", change.Old).Str("new", change.New).Bool("needs_restart", change.Restart).Msg("setting changed")
 	}
 	p.settings.Store(conf)
-	p.users.Store(users)
+	p.access.Store(access)
 	moved := map[string]bool{}
 	for _, pool := range p.allPools() {
-		now, ok := conf.Pool(pool.key.Database, pool.key.User)
+		now, ok := pool.settingsIn(conf)
 		if !ok || now.User != pool.key.User { // the database is gone, or has another user for all now
 			p.remove(pool)
 			continue

@@ -15,7 +15,6 @@ import (
 	"poolerd/pool/config"
 	"poolerd/pool/vars"
 	"poolerd/wire"
-	"poolerd/wire/sock"
 )
 
 // Replication connections (PostgreSQL's documentation, "Streaming Replication Protocol") are not pooled: each client gets a server of its own, opened with its own startup
@@ -31,6 +30,9 @@ const (
 )
 
 func (k replicationKind) String() string { return [...]string{"none", "physical", "logical"}[k] }
+
+// word is what PgBouncer's log calls it.
+func (k replicationKind) word() string { return [...]string{"no", "yes", "database"}[k] }
 
 // parameter is the value of the startup parameter.
 func (k replicationKind) parameter() string { return [...]string{"false", "true", "database"}[k] }
@@ -86,22 +88,17 @@ type replication struct {
 // serveReplication gives the client a server of its own, and passes everything between the two until one of them ends.
 func (l *login) serveReplication() error {
 	p := l.pooler
-	user, database := l.startup.User(), l.startup.Database()
-	pool, err := p.pool(database, user)
+	pool, err := l.choosePool()
 	if err != nil {
-		if err.Code == wire.CodeUndefinedDatabase && l.replication == physicalReplication {
-			err.Hint = "a client that names no database for physical replication asks for one called replication: name one of [databases], or add an entry replication = host=..."
-		}
 		return err
 	}
-	c := &Client{
-		id: p.ids.Add(1), pooler: p, pool: pool, conn: sock.New(l.conn), addr: l.conn.RemoteAddr(), local: l.conn.LocalAddr(),
-		user: user, database: database, version: l.version, began: l.began, base: l.applicationName(pool), waiter: newWaiter(), mode: config.ModeSession, replication: l.replication,
-	}
+	c := l.client(pool)
+	c.base, c.mode, c.replication = l.applicationName(pool), config.ModeSession, l.replication
 	if err := p.enter(c); err != nil {
 		return err
 	}
 	defer p.exit(c)
+	l.entered = true
 	r := &replication{client: c}
 	c.key = p.keys.issue(r, c.version, l.conf.PeerID)
 	defer p.keys.revoke(c.key)
@@ -124,9 +121,9 @@ func (l *login) serveReplication() error {
 		c.leave(reasonLoginFailed)
 		return err
 	}
-	l.logLogin(c)
+	l.logLogin()
 	_ = l.conn.SetDeadline(noDeadline)
-	r.relay(l.conn)
+	r.relay(c.conn)
 	return nil
 }
 
@@ -237,7 +234,7 @@ func (l *login) passedOn() map[string]string {
 		switch name := lower(param.Name); {
 		case name == "user", name == "database", name == "replication", strings.HasPrefix(param.Name, "_pq_."), slices.Contains(l.conf.IgnoreStartupParameters, name):
 		case name == "application_name" && l.conf.ApplicationNameAddHost:
-			params[name] = param.Value + " - " + l.conn.RemoteAddr().String()
+			params[name] = param.Value + " - " + l.socket.RemoteAddr().String()
 		default:
 			params[param.Name] = param.Value
 		}

@@ -38,6 +38,7 @@ type replies struct {
 	executed     bool        // something that the client asked for was carried out in the exchange, or refused to the end
 	failed       bool        // there was an error since the last ReadyForQuery
 	writer       chan error  // of the goroutine that writes while we read
+	most         int64       // bytes that a message may have: max_packet_size; 0: any number
 }
 
 func (r *replies) boundary() bool { return r.body == 0 && r.at == r.to }
@@ -58,6 +59,7 @@ func (r *replies) start(c *Client) {
 	}
 	r.client, r.from, r.at, r.to = c, headroom, headroom, headroom
 	r.parted, r.flushed, r.executed = false, false, false
+	r.most = c.pooler.config().MaxPacketSize
 }
 
 func appendFake(dst []byte, op wire.Op) []byte {
@@ -132,6 +134,10 @@ func (s *Server) walk() error {
 		typ, size := h[0], int(binary.BigEndian.Uint32(h[1:]))+1
 		if size < wire.HeaderLen {
 			return fmt.Errorf("server sent a message of length %d", size-1)
+		}
+		if r.most > 0 && int64(size) > r.most {
+			r.fatal = errPacketSize(typ, size, r.most)
+			return errors.New("server sent a message that is larger than max_packet_size")
 		}
 		have := min(size, r.to-r.at)
 		if have < size && !(typ == wire.ServerDataRow || typ == wire.ServerCopyData || size > largeMessage) {

@@ -16,7 +16,7 @@ func (p *Pool) credentials(conf config.Pool, e endpoint) Credentials {
 	if conf.Database.Password.Kind() != config.NoSecret {
 		return Credentials{Secret: conf.Database.Password}
 	}
-	known := p.pooler.credentials(conf.User)
+	known := p.known()
 	if known.Secret.Kind() != config.NoSecret || known.Keys != nil {
 		return known
 	}

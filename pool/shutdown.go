@@ -52,6 +52,9 @@ func (p *Pooler) StopListening() {
 
 // DrainClients lets no new client in; Serve returns when those that are there have left by themselves.
 func (p *Pooler) DrainClients() {
+	if p.closeSuspended() {
+		return
+	}
 	p.ending.Lock()
 	defer p.ending.Unlock()
 	if p.over || !p.advance(stageWaitForClients) {
@@ -63,6 +66,9 @@ func (p *Pooler) DrainClients() {
 // DrainServers lets no new client in, and lets transactions end, and the sessions of clients that keep their server: then each one's server is closed, and the client with it. Serve returns when
 // no server is left.
 func (p *Pooler) DrainServers() {
+	if p.closeSuspended() {
+		return
+	}
 	p.ending.Lock()
 	defer p.ending.Unlock()
 	if p.over || !p.advance(stageWaitForServers) {
@@ -72,6 +78,16 @@ func (p *Pooler) DrainServers() {
 	for _, pool := range p.allPools() {
 		pool.finishUp(&ending{reason: reasonShutdown, err: errShutdown()})
 	}
+}
+
+// closeSuspended ends everything where all is suspended: nothing that a drain waits for would ever come.
+func (p *Pooler) closeSuspended() bool {
+	_, suspended := p.HoldState()
+	if suspended {
+		p.log.Warn().Msg("suspend was in progress, going down immediately")
+		p.Close()
+	}
+	return suspended
 }
 
 // finishUp closes the servers of a pool as they come free, and its clients as they have none.
@@ -157,7 +173,7 @@ func (p *Pooler) Close() {
 	clients := p.allClients()
 	served := make(map[net.Conn]bool, len(clients))
 	for _, c := range clients {
-		served[c.conn.Conn] = true
+		served[c.socket] = true
 	}
 	for _, nc := range conns {
 		if !served[nc] {

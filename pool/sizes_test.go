@@ -113,7 +113,7 @@ func TestRefusedParametersLeaveNoDeadline(t *testing.T) {
 	if refusal != nil {
 		t.Fatal(refusal)
 	}
-	s, _, refusal := pool.connect(p.life)
+	s, refusal := pool.connect(p.life)
 	if refusal != nil {
 		t.Fatal(refusal)
 	}

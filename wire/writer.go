@@ -48,6 +48,17 @@ func AppendBind(dst []byte, portal, statement string) []byte {
 	return end(append(dst, 0, 0, 0, 0, 0, 0), at)
 }
 
+// AppendBindText appends a Bind with parameters and results in the text format.
+func AppendBindText(dst []byte, portal, statement string, parameters ...string) []byte {
+	dst, at := begin(dst, ClientBind)
+	dst = appendString(appendString(dst, portal), statement)
+	dst = binary.BigEndian.AppendUint16(append(dst, 0, 0), uint16(len(parameters)))
+	for _, p := range parameters {
+		dst = append(binary.BigEndian.AppendUint32(dst, uint32(len(p))), p...)
+	}
+	return end(append(dst, 0, 0), at)
+}
+
 // AppendExecute appends an Execute of all rows of a portal.
 func AppendExecute(dst []byte, portal string) []byte {
 	dst, at := begin(dst, ClientExecute)
@@ -87,6 +98,11 @@ func AppendReadyForQuery(dst []byte, status TxStatus) []byte {
 func AppendBackendKeyData(dst []byte, pid uint32, secret []byte) []byte {
 	dst, at := begin(dst, ServerBackendKeyData)
 	return end(append(binary.BigEndian.AppendUint32(dst, pid), secret...), at)
+}
+
+// AppendAuthenticationCleartext appends an AuthenticationCleartextPassword, which asks for the password as it is.
+func AppendAuthenticationCleartext(dst []byte) []byte {
+	return append(dst, ServerAuthentication, 0, 0, 0, 8, 0, 0, 0, 3)
 }
 
 // AppendAuthenticationOK appends the message that ends a login's authentication.

@@ -14,15 +14,21 @@ func checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "check",
 		Usage: "read a configuration file and say what is wrong with it",
-		Description: "Prints every problem and every setting without effect, one a line, or that the file is in order. It looks at the file, at those that it\n" +
-			"includes and at auth_file, not at POOLERD_* variables. The exit code is 2 when there is a problem.",
+		Description: "Prints every problem, every setting without effect and every dangerous one, one a line, or that the file is in order. It looks at the file, at\n" +
+			"those that it includes and at those that it names, not at POOLERD_* variables. The exit code is 2 when there is a problem, and 0 when\n" +
+			"there are warnings only.",
+		ArgsUsage:    "FILE",
 		Flags:        []cli.Flag{&cli.StringFlag{Name: "config", Usage: "the `FILE` to check", Aliases: []string{"c"}}},
 		OnUsageError: onUsageError,
-		Before:       noArguments,
 		Action: func(c *cli.Context) error {
 			path := c.String("config")
-			if path == "" {
-				return &usageError{"--config is missing; name the file to check"}
+			switch {
+			case c.NArg() > 1 || c.NArg() == 1 && path != "":
+				return &usageError{fmt.Sprintf("unexpected %q; name one file to check", c.Args().Get(c.NArg()-1))}
+			case c.NArg() == 1:
+				path = c.Args().First()
+			case path == "":
+				return &usageError{"the file to check is missing; write poolerd check FILE"}
 			}
 			return check(c.App.Writer, path)
 		},
@@ -35,6 +41,7 @@ func check(w io.Writer, path string) error {
 	if err == nil {
 		_, secretsErr := cfg.Secrets()
 		err = merge(cfg.Check(), secretsErr)
+		warnings = append(warnings, cfg.Warnings()...)
 		if len(cfg.Databases) == 0 {
 			warnings = append(warnings, config.Warning{Origin: config.Origin{File: path}, Key: "[databases]", Reason: "names no database, so that serve needs --upstream"})
 		}

@@ -137,7 +137,7 @@ func loadConfig(c *cli.Context) (*config.Config, []config.Warning, error) {
 	if err := merge(cfg.Check(), secretsErr); err != nil {
 		return nil, nil, err
 	}
-	return cfg, warnings, nil
+	return cfg, append(warnings, cfg.Warnings()...), nil
 }
 
 // configFile is the file that serve's argument or --config names.

@@ -1,9 +1,10 @@
 package config
 
 import (
-	"fmt"
 	"maps"
 	"slices"
+
+	"poolerd/wire/secure"
 )
 
 // Check finds what cannot be meant, over all settings together. It opens no file: Secrets tells whether auth_file can be read. That some database must be
@@ -11,7 +12,7 @@ import (
 func (c *Config) Check() error {
 	k := checker{c: c}
 	k.listen()
-	k.sizes()
+	k.encryption()
 	k.logins()
 	if c.StatsPeriod <= 0 {
 		k.key("stats_period", "statistics need a period", "give it a second or more, and log_stats = 0 for no log of them")
@@ -48,31 +49,19 @@ func (k *checker) listen() {
 	}
 }
 
-func (k *checker) sizes() {
-	c := k.c
-	if c.MinPoolSize > c.DefaultPoolSize {
-		k.key("min_pool_size", fmt.Sprintf("is larger than default_pool_size = %d", c.DefaultPoolSize), "lower it, or raise default_pool_size (--pool-size)")
-	}
-	if c.MaxDBConnections > 0 && c.MinPoolSize > c.MaxDBConnections {
-		k.key("min_pool_size", fmt.Sprintf("is larger than max_db_connections = %d", c.MaxDBConnections), "lower it, or raise max_db_connections")
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.Databases)) {
-		db := c.Databases[name]
-		size := first(c.DefaultPoolSize, db.PoolSize)
-		if db.MinPoolSize != nil && *db.MinPoolSize > size {
-			k.problems = append(k.problems, &Error{
-				Origin: db.Origin, Key: name + ": min_pool_size", Value: fmt.Sprint(*db.MinPoolSize),
-				Reason: fmt.Sprintf("is larger than the database's pool_size of %d", size), Hint: "lower it, or give the database a larger pool_size",
-			})
-		}
-	}
-}
-
 func (k *checker) logins() {
 	c := k.c
 	if c.AuthType.NeedsSecret() && c.AuthType != AuthHBA && c.AuthFile == "" && c.Upstream.Password.Kind() == NoSecret && !c.asksServers() {
 		k.key("auth_type", "no user has a password, so that nobody could log in",
 			"name a file of users with auth_file (--auth-file), or an auth_user that asks PostgreSQL for them, or a user with a password in --upstream, or set auth_type = trust")
+	}
+	switch {
+	case c.AuthType == AuthHBA && c.AuthHBAFile == "":
+		k.key("auth_type", "needs a file of access rules", "name it with auth_hba_file")
+	case c.AuthType == AuthLDAP && c.AuthLDAPOptions == "":
+		k.key("auth_type", "needs to know the LDAP server", `set auth_ldap_options, such as ldapserver=ldap.example.com ldapbasedn="dc=example,dc=com"`)
+	case c.AuthType == AuthCert && c.ClientTLS.Mode < secure.VerifyCA:
+		k.key("auth_type", "needs clients' certificates that are verified", "set client_tls_sslmode = verify-full and client_tls_ca_file")
 	}
 	if c.AuthType != AuthAny {
 		return
@@ -98,4 +87,24 @@ func (c *Config) asksServers() bool {
 		}
 	}
 	return false
+}
+
+// encryption judges which files TLS needs; secure.NewServer and secure.NewClient look into them.
+func (k *checker) encryption() {
+	client, server := k.c.ClientTLS, k.c.ServerTLS
+	if client.Mode != secure.Disable {
+		switch {
+		case client.KeyFile == "" || client.CertFile == "":
+			k.key("client_tls_sslmode", "needs a certificate to show to clients, and its key", "set client_tls_cert_file and client_tls_key_file")
+		case client.Mode >= secure.VerifyCA && client.CAFile == "":
+			k.key("client_tls_sslmode", "needs to know who signs clients' certificates", "set client_tls_ca_file")
+		}
+	}
+	if server.Mode != secure.Disable && (server.KeyFile == "") != (server.CertFile == "") {
+		key, other := "server_tls_key_file", "server_tls_cert_file"
+		if server.KeyFile == "" {
+			key, other = other, key
+		}
+		k.key(key, "is one half of a pair", "set "+other+" too, or neither")
+	}
 }

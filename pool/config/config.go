@@ -198,6 +198,7 @@ type Config struct {
 
 	origins map[string]Origin // of the keys that were set
 	inert   map[string]string // values of the keys without effect, for SHOW CONFIG
+	file    string            // that was loaded; empty: none was
 }
 
 // Defaults gives the settings of an empty file.

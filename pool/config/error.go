@@ -65,7 +65,7 @@ func oneLine(s string) string {
 	return b.String()
 }
 
-// Warning is a setting that is accepted and has no effect. It reads like an Error.
+// Warning is a setting that is accepted and has no effect, is dangerous, or is likely not meant. It reads like an Error.
 type Warning Error
 
 func (w Warning) String() string { return (*Error)(&w).text() }

@@ -9,9 +9,11 @@ func ignoredKeys() []Key {
 		buffers = "buffers are sized by need"
 		windows = "there is no Windows service"
 	)
+	file := ignored("conffile", "", "path of the configuration file", "the file is the one that the command line names", true)
+	file.get = func(c *Config) string { return c.file }
 	return []Key{
+		file,
 		ignored("client_tls_dheparams", "auto", "Diffie-Hellman parameters with clients", "key exchanges use elliptic curves only", true),
-		ignored("conffile", "", "path of the configuration file", "the file is the one that the command line names", true),
 		ignored("dns_zone_check_period", "0", "period of looking at zones' serial numbers", "a name is looked up again when dns_max_ttl has passed", true),
 		ignored("job_name", "pgbouncer", "name of the service on Windows", windows, false),
 		ignored("pkt_buf", "4096", "size of packet buffers", buffers, false),

@@ -25,7 +25,7 @@ func Parse(name string, text []byte) (*Config, []Warning, error) {
 
 func parse(name string, text []byte, readFile func(string) ([]byte, error)) (*Config, []Warning, error) {
 	l := loader{config: Defaults()}
-	l.config.inert["conffile"] = name
+	l.config.file = name
 	r := iniReader{readFile: readFile, apply: l.apply, entered: l.enter, report: func(e *Error) { l.problems = append(l.problems, e) }}
 	r.read(name, text, 0)
 	if err := l.problems.orNil(); err != nil {
@@ -98,9 +98,7 @@ func (l *loader) setting(it item) {
 		}
 		l.config.origins[it.key] = it.Origin
 	default:
-		if it.key != "conffile" {
-			l.config.inert[it.key] = it.value
-		}
+		l.config.inert[it.key] = it.value
 		if w := k.check(it.Origin, it.value); w != nil {
 			l.warnings = append(l.warnings, *w)
 		}

@@ -3,6 +3,7 @@ package auth
 import (
 	"crypto/rand"
 	"sync"
+	"sync/atomic"
 
 	"poolerd/wire"
 )
@@ -26,9 +27,10 @@ type Secrets interface {
 
 // Authenticator holds what logins share. It is safe for concurrent use.
 type Authenticator struct {
-	key     [32]byte // makes the salts of users that have none stored: unknown ones, and those with a plain password
-	mu      sync.Mutex
-	derived map[string]*derivation // by user
+	key      [32]byte // makes the salts of users that have none stored: unknown ones, and those with a plain password
+	mu       sync.Mutex
+	derived  map[string]*derivation // by user
+	prepared atomic.Bool
 }
 
 // New makes an Authenticator with a fresh random key.
@@ -62,14 +64,19 @@ func (a *Authenticator) Begin(method Method, iterations int, secrets Secrets, us
 }
 
 func (a *Authenticator) newSCRAMSteps(user string, secret secretText, iterations int) *scramSteps {
-	s := &scramSteps{user: user, known: true, stored: secret.kind == scramSecret}
+	s := &scramSteps{user: user, known: true, stored: secret.kind == scramSecret, salt: a.salt(user), iterations: iterations}
 	switch secret.kind {
 	case scramSecret:
-		s.verifier = secret.scram
+		s.salt, s.iterations = secret.scram.salt, secret.scram.iterations
+		s.verifier = func() (verifier, bool) { return secret.scram, false }
 	case plainSecret:
-		s.verifier = a.derive(user, secret.text, iterations)
+		s.verifier = func() (verifier, bool) { return a.derive(user, secret.text, iterations) }
 	default:
-		s.verifier, s.known = a.mock(user, iterations), false
+		s.known = false
+		s.verifier = func() (verifier, bool) { return a.mock(user, iterations), false }
+	}
+	if !a.prepared.Load() {
+		s.spend = func() { deriveKeys(user, s.salt, s.iterations) }
 	}
 	return s
 }
@@ -82,10 +89,10 @@ type Exchange struct {
 }
 
 // Bind offers SCRAM-SHA-256-PLUS as well, which binds the login to its TLS connection: endPoint is the data of tls-server-end-point channel binding (RFC 5929), the digest
-// of the server's certificate. It comes before Start, and does nothing for other methods. From then on a client that could bind, but thinks that it was not offered, is refused:
+// of the server's certificate. It comes before Start, and does nothing for other methods, or without data. From then on a client that could bind, but thinks that it was not offered, is refused:
 // somebody in between has hidden it.
 func (e *Exchange) Bind(endPoint []byte) {
-	if s, ok := e.steps.(*scramSteps); ok {
+	if s, ok := e.steps.(*scramSteps); ok && len(endPoint) > 0 {
 		s.endPoint = endPoint
 	}
 }

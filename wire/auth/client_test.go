@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -19,12 +20,32 @@ import (
 
 // serveLogins answers logins on a free port until the test ends, and closes each client after the welcome.
 func serveLogins(t *testing.T, method Method, known Secrets) (port string) {
+	a := New()
+	return listen(t, func(c net.Conn) error { return serveLogin(c, a, method, known, nil) })
+}
+
+// serveTLSLogins is serveLogins over TLS, with channel binding.
+func serveTLSLogins(t *testing.T, known Secrets) (port string) {
+	pair, digest := certificate(t)
+	a, config := New(), &tls.Config{Certificates: []tls.Certificate{pair}}
+	return listen(t, func(c net.Conn) error {
+		if _, err := pgproto3.NewBackend(c, c).ReceiveStartupMessage(); err != nil {
+			return err
+		}
+		if _, err := c.Write([]byte("S")); err != nil {
+			return err
+		}
+		return serveLogin(tls.Server(c, config), a, SCRAM, known, digest)
+	})
+}
+
+func listen(t *testing.T, serve func(net.Conn) error) (port string) {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, done := New(), make(chan struct{})
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for {
@@ -33,7 +54,7 @@ func serveLogins(t *testing.T, method Method, known Secrets) (port string) {
 				return
 			}
 			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-			if err := serveLogin(c, a, method, known); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			if err := serve(c); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("login: %v", err)
 			}
 			_ = c.Close()
@@ -44,13 +65,16 @@ func serveLogins(t *testing.T, method Method, known Secrets) (port string) {
 	return port
 }
 
-func serveLogin(c net.Conn, a *Authenticator, method Method, known Secrets) error {
+func serveLogin(c net.Conn, a *Authenticator, method Method, known Secrets, endPoint []byte) error {
 	b := pgproto3.NewBackend(c, c)
 	m, err := b.ReceiveStartupMessage()
 	if err != nil {
 		return err
 	}
 	e := a.Begin(method, 4096, known, m.(*pgproto3.StartupMessage).Parameters["user"])
+	if endPoint != nil {
+		e.Bind(endPoint)
+	}
 	out := e.Start()
 	for done := false; !done; {
 		if _, err := c.Write(out); err != nil {
@@ -133,6 +157,34 @@ func pgxLogin(t *testing.T, port, user, password string) error {
 		return err
 	}
 	return conn.Close(ctx)
+}
+
+// TestRealClientsBind has pgx and libpq insist on channel binding.
+func TestRealClientsBind(t *testing.T) {
+	port := serveTLSLogins(t, secrets{"u": "secret", "stored": stored(t, "secret", 4096)})
+	for _, user := range []string{"u", "stored"} {
+		for _, binding := range []string{"require", "prefer", "disable"} {
+			options := "host=127.0.0.1 sslmode=require channel_binding=" + binding + " dbname=x user=" + user + " port=" + port
+			cfg, err := pgconn.ParseConfig(options + " password=secret")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			if conn, err := pgconn.ConnectConfig(ctx, cfg); err != nil {
+				t.Errorf("pgx, channel_binding=%s: %v", binding, err)
+			} else {
+				_ = conn.Close(ctx)
+			}
+			if psql, err := exec.LookPath("psql"); err == nil {
+				cmd := exec.CommandContext(ctx, psql, "-X", "-w", "-c", "select 1", options+" gssencmode=disable")
+				cmd.Env = append(os.Environ(), "PGPASSWORD=secret", "LC_ALL=C")
+				if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), "connection to server was lost") { // after the welcome, at the query
+					t.Errorf("libpq, channel_binding=%s: %s", binding, out)
+				}
+			}
+			cancel()
+		}
+	}
 }
 
 // psqlLogin gives what psql writes: the server closes the connection after the welcome, so that psql always complains of something.

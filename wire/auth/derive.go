@@ -19,8 +19,10 @@ type derivation struct {
 }
 
 // Prepare derives the SCRAM keys of all users who have a plain password, ahead of their logins, and forgets those of users who are not among them any more.
-// It takes about a millisecond a password, once. After it no first login is slower than the others, so that nobody can tell by the time that a user exists. The pairs are
-// users and secrets.
+// It takes about a millisecond a password, once; an Authenticator's owner calls it with each new list of users. The pairs are users and secrets.
+//
+// Without it the first login of a user derives, which takes time by which a user could be told from one who does not exist. So until Prepare was called each failed
+// login derives once, whoever it is: Prepare is what makes failures cheap.
 func (a *Authenticator) Prepare(iterations int, secrets iter.Seq2[string, string]) {
 	present := map[string]bool{}
 	for user, text := range secrets {
@@ -29,6 +31,7 @@ func (a *Authenticator) Prepare(iterations int, secrets iter.Seq2[string, string
 			a.derive(user, secret.text, iterations)
 		}
 	}
+	a.prepared.Store(true)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for user := range a.derived {
@@ -38,7 +41,8 @@ func (a *Authenticator) Prepare(iterations int, secrets iter.Seq2[string, string
 	}
 }
 
-func (a *Authenticator) derive(user, password string, iterations int) verifier {
+// derive gives the keys of a plain password; here tells whether this call computed them.
+func (a *Authenticator) derive(user, password string, iterations int) (v verifier, here bool) {
 	a.mu.Lock()
 	d := a.derived[user]
 	if d == nil || d.iterations != iterations || !equal(d.password, password) {
@@ -48,10 +52,10 @@ func (a *Authenticator) derive(user, password string, iterations int) verifier {
 	a.mu.Unlock()
 	d.once.Do(func() {
 		keys := deriveKeys(password, a.salt(user), iterations)
-		d.verifier = keys.verifier()
+		d.verifier, here = keys.verifier(), true
 		clear(keys.ClientKey)
 	})
-	return d.verifier
+	return d.verifier, here
 }
 
 // mock gives what a login with a user without a fitting secret goes by: keys that nobody knows, so that no proof fits.

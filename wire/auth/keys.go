@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"strings"
 
 	"github.com/xdg-go/stringprep"
 )
@@ -59,9 +60,10 @@ func deriveKeys(password string, salt []byte, iterations int) Keys {
 	return Keys{ClientKey: sign(salted, "Client Key"), ServerKey: sign(salted, "Server Key"), Salt: salt, Iterations: iterations}
 }
 
-// prepare is SASLprep as PostgreSQL does it: a password that it refuses, or of which it leaves nothing, is taken as it is.
+// prepare is SASLprep as PostgreSQL does it: a password that it refuses, or of which it leaves nothing, is taken as it is. U+200B is in two of SASLprep's tables: a space to PostgreSQL,
+// and nothing to stringprep.
 func prepare(password string) string {
-	if prepared, err := stringprep.SASLprep.Prepare(password); err == nil && prepared != "" {
+	if prepared, err := stringprep.SASLprep.Prepare(strings.ReplaceAll(password, "\u200b", " ")); err == nil && prepared != "" {
 		return prepared
 	}
 	return password

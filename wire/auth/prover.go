@@ -16,7 +16,6 @@ const mostIterations = 10_000_000
 // Prover is the client's side of SCRAM-SHA-256, towards a server: First, Next and Final, each once, in this order. It proves the password, and makes the server prove that it knows
 // the secret. It is used by one goroutine.
 type Prover struct {
-	user     string
 	password string
 	keys     *Keys  // in place of the password
 	endPoint []byte // not nil: the connection is TLS, and this is the digest of the server's certificate
@@ -28,15 +27,23 @@ type Prover struct {
 }
 
 // NewProver proves a password. endPoint is the data of tls-server-end-point channel binding, nil for a connection without TLS: with it the exchange is bound to the TLS connection
-// when the server offers that, and tells a server that does not that it could. The name of the user is not sent, since PostgreSQL goes by the startup message.
-func NewProver(user, password string, endPoint []byte) *Prover {
-	return &Prover{user: user, password: password, endPoint: endPoint}
+// when the server offers that, and tells a server that does not that it could. The first argument is the user, whose name SCRAM has a place for: nothing is sent there, since PostgreSQL goes by the startup message.
+func NewProver(_, password string, endPoint []byte) *Prover {
+	return &Prover{password: password, endPoint: binding(endPoint)}
 }
 
 // NewKeyProver proves with the keys of a client's login (Exchange.Keys), which it copies; see NewProver.
 func NewKeyProver(keys Keys, endPoint []byte) *Prover {
 	keys = keys.Clone()
-	return &Prover{keys: &keys, endPoint: endPoint}
+	return &Prover{keys: &keys, endPoint: binding(endPoint)}
+}
+
+// binding is nil when there are no data to bind to.
+func binding(endPoint []byte) []byte {
+	if len(endPoint) == 0 {
+		return nil
+	}
+	return endPoint
 }
 
 // First chooses among the mechanisms that a server offers in AuthenticationSASL, and gives the data of the SASLInitialResponse.

@@ -16,11 +16,14 @@ import (
 // scramSteps is the server's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), with PostgreSQL's strictness and messages (its backend/libpq/auth-scram.c). The name inside the
 // messages is not used, as there.
 type scramSteps struct {
-	user     string
-	verifier verifier
-	known    bool   // false: mock keys, with which no proof is right
-	stored   bool   // the secret came as SCRAM keys, not as a password
-	endPoint []byte // not nil: channel binding is offered
+	user       string
+	salt       []byte
+	iterations int
+	verifier   func() (v verifier, derived bool) // is asked for when the proof is there; derived: that took the time of a derivation
+	known      bool                              // false: mock keys, with which no proof is right
+	stored     bool                              // the secret came as SCRAM keys, not as a password
+	spend      func()                            // not nil: every failure takes a derivation, and this is one
+	endPoint   []byte                            // not nil: channel binding is offered
 
 	state       scramState
 	binding     bindingFlag // what the client announced
@@ -153,7 +156,7 @@ func (s *scramSteps) first(message string) *wire.Error {
 		}
 	}
 	s.serverNonce = s.clientNonce + nonce()
-	s.serverFirst = fmt.Sprintf("r=%s,s=%s,i=%d", s.serverNonce, base64.StdEncoding.EncodeToString(s.verifier.salt), s.verifier.iterations)
+	s.serverFirst = fmt.Sprintf("r=%s,s=%s,i=%d", s.serverNonce, base64.StdEncoding.EncodeToString(s.salt), s.iterations)
 	return nil
 }
 
@@ -239,18 +242,22 @@ func (s *scramSteps) final(message string) (string, *wire.Error) {
 
 // verify recovers ClientKey from the proof: its digest is StoredKey when the client knows the password.
 func (s *scramSteps) verify(withoutProof string, proof []byte) (string, *wire.Error) {
+	v, derived := s.verifier()
 	conversation := s.clientFirst + "," + s.serverFirst + "," + withoutProof
-	clientKey := xor(proof, sign(s.verifier.storedKey, conversation))
+	clientKey := xor(proof, sign(v.storedKey, conversation))
+	defer clear(clientKey)
 	digest := sha256.Sum256(clientKey)
-	right := subtle.ConstantTimeCompare(digest[:], s.verifier.storedKey) == 1
+	right := subtle.ConstantTimeCompare(digest[:], v.storedKey) == 1
 	if !right || !s.known {
+		if s.spend != nil && !derived {
+			s.spend()
+		}
 		return "", errWrongPassword(s.user)
 	}
 	if s.stored {
-		s.keys = Keys{ClientKey: clientKey, ServerKey: s.verifier.serverKey, Salt: s.verifier.salt, Iterations: s.verifier.iterations}.Clone()
+		s.keys = Keys{ClientKey: clientKey, ServerKey: v.serverKey, Salt: v.salt, Iterations: v.iterations}.Clone()
 	}
-	clear(clientKey)
-	return "v=" + base64.StdEncoding.EncodeToString(sign(s.verifier.serverKey, conversation)), nil
+	return "v=" + base64.StdEncoding.EncodeToString(sign(v.serverKey, conversation)), nil
 }
 
 // encode makes a whole message of one that always fits.

@@ -92,7 +92,7 @@ func (s *Server) Handshake(ctx context.Context, nc net.Conn, direct bool) (*tls.
 	}
 	c := tls.Server(sock.Gate(nc), s.config)
 	if err := c.HandshakeContext(ctx); err != nil {
-		return nil, fmt.Errorf("TLS handshake failed: %w", err)
+		return nil, fmt.Errorf("make TLS: %w", err)
 	}
 	if direct && c.ConnectionState().NegotiatedProtocol != Protocol {
 		return nil, errors.New("direct TLS connection without the ALPN protocol " + Protocol)

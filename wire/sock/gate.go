@@ -24,11 +24,12 @@ type gate struct {
 	net.Conn
 	raw syscall.RawConn // nil until arm
 
-	fd     int
-	trying bool // reads do not wait
-	dry    bool // the last read took all that the kernel had
-	frames frames
-	unread atomic.Bool // something may be left above the kernel
+	fd      int
+	dry     bool // the last read took all that the kernel had
+	frames  frames
+	reading atomic.Bool // a TryRead is under way: reads do not wait, nor what crypto/tls writes meanwhile
+	writing atomic.Bool // a TryWrite is, or the end: writes do not wait
+	unread  atomic.Bool // something may be left above the kernel
 
 	mu      sync.Mutex
 	pending []byte        // records that the kernel has not taken
@@ -53,9 +54,7 @@ func (g *gate) SyscallConn() (syscall.RawConn, error) { return rawConn(g.Conn) }
 
 // arm ends the time in which reads and writes block.
 func (g *gate) arm(raw syscall.RawConn, fd int) {
-	g.mu.Lock()
 	g.raw, g.fd = raw, fd
-	g.mu.Unlock()
 	g.unread.Store(true)
 }
 
@@ -63,7 +62,7 @@ func (g *gate) arm(raw syscall.RawConn, fd int) {
 func (g *gate) Read(p []byte) (n int, err error) {
 	g.frames.whole = 0
 	switch {
-	case !g.trying:
+	case !g.reading.Load():
 		n, err = g.Conn.Read(p)
 	case g.dry:
 		return 0, errAgain
@@ -78,13 +77,27 @@ func (g *gate) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Write takes all of p once the gate is armed.
+// Write takes all of p once the gate is armed. Whoever writes to the TLS connection itself, and not to the Conn, waits until the kernel has it.
 func (g *gate) Write(p []byte) (int, error) {
-	g.mu.Lock()
 	if g.raw == nil {
-		g.mu.Unlock()
 		return g.Conn.Write(p)
 	}
+	n, err := g.take(p)
+	if err != nil || g.reading.Load() || g.writing.Load() {
+		return n, err
+	}
+	if werr := g.raw.Write(func(uintptr) bool {
+		err = g.flush()
+		return err != ErrWait //nolint:errorlint // never wrapped
+	}); werr != nil {
+		return 0, werr
+	}
+	return n, err
+}
+
+// take keeps what the kernel does not take.
+func (g *gate) take(p []byte) (int, error) {
+	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.failed != nil {
 		return 0, g.failed

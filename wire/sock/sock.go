@@ -35,7 +35,7 @@ type Conn struct {
 	failed  error           // of the gate's: what the next TryRead gives
 }
 
-// New wraps nc, which keeps its owner: closing either closes both. A *tls.Conn above a Gate, whose handshake is done, is written to through the Conn alone from then on.
+// New wraps nc, which keeps its owner: closing either closes both. A *tls.Conn above a Gate, whose handshake is done, may still be read and written itself, which waits.
 func New(nc net.Conn) *Conn {
 	c := &Conn{Conn: nc, fd: -1}
 	below := nc

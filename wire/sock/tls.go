@@ -15,6 +15,14 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close does not wait for the peer to take the farewell of TLS.
+func (c *Conn) Close() error {
+	if c.gate != nil {
+		c.gate.writing.Store(true)
+	}
+	return c.Conn.Close()
+}
+
 // tryReadTLS takes record after record. A last look at crypto/tls's buffer, which would find nothing, is spared where the gate knows that no whole record is left there. The
 // kernel is not asked again once it has given less than there was room for.
 func (c *Conn) tryReadTLS(p []byte) (int, error) {
@@ -45,8 +53,9 @@ func (c *Conn) tryReadTLS(p []byte) (int, error) {
 // readRecords reads until p is full, nothing is left, or an error.
 func (c *Conn) readRecords(p []byte) (n int, err error) {
 	g := c.gate
-	g.trying, g.dry, c.drained = true, false, false
-	defer func() { g.trying = false }()
+	g.dry, c.drained = false, false
+	g.reading.Store(true)
+	defer g.reading.Store(false)
 	for {
 		k, err := c.Conn.Read(p[n:])
 		if n += k; err != nil {
@@ -69,6 +78,8 @@ func (c *Conn) readRecords(p []byte) (n int, err error) {
 
 // tryWriteTLS hands crypto/tls a record at a time, and stops when the gate could not pass one on as a whole: what it keeps is bounded that way.
 func (c *Conn) tryWriteTLS(p []byte) (int, error) {
+	c.gate.writing.Store(true)
+	defer c.gate.writing.Store(false)
 	n, err := 0, c.gate.flush()
 	for err == nil && n < len(p) {
 		var k int

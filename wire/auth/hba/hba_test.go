@@ -302,9 +302,11 @@ f line 7: "+y" is not supported: the members of roles are not known here; name t
 }
 
 func TestWarnings(t *testing.T) {
-	r := parse(t, "host all all 10.0.0.0/8 trust\nhost all all 192.168.1.1/0 md5\n")
-	if w := r.Warnings(); len(w) != 1 || w[0].String() != "/etc/hba.conf line 2: address does not match mask: the rule fits nobody" {
-		t.Errorf("warnings %v", w)
+	r := parse(t, "host all all 10.0.0.0/8 trust\nhost all all 192.168.1.1/0 md5\nhostgssenc all all all md5\n")
+	want := `/etc/hba.conf line 2: address does not match mask: the rule fits nobody
+/etc/hba.conf line 3: hostgssenc record cannot match because GSSAPI is not supported`
+	if got := r.Warnings().Error(); got != want {
+		t.Errorf("warnings\n%s\nwant\n%s", got, want)
 	}
 }
 
@@ -323,6 +325,7 @@ func TestInclude(t *testing.T) {
 		"/etc/loop.conf":     "include loop.conf\n",
 		"/etc/broken.conf":   "\nlocal\n",
 		"/etc/loopnames":     "@loopnames",
+		"/etc/twice.conf":    strings.Repeat("include twice.conf\n", 9),
 	}
 	r, err := Parse("/etc/hba.conf", []byte("include more.conf\ninclude \"sub/a.conf\"\ninclude_if_exists missing\ninclude_dir conf.d\ninclude_if_exists /abs.conf\n"), disk.read)
 	if err != nil {
@@ -353,11 +356,35 @@ func TestInclude(t *testing.T) {
 		{"local all @missing trust", `/etc/hba.conf line 1: could not open file "/etc/missing": file does not exist`},
 		{"include broken.conf", `/etc/broken.conf line 2: end-of-line before database specification`},
 		{"include loop.conf", `/etc/loop.conf line 1: could not open file "/etc/loop.conf": maximum nesting depth exceeded`},
+		{"include twice.conf", `/etc/twice.conf line 1: could not open file "/etc/twice.conf": maximum nesting depth exceeded`},
 		{"local all @loopnames trust", `/etc/loopnames line 1: could not open file "/etc/loopnames": maximum nesting depth exceeded`},
 	} {
-		if _, err := Parse("/etc/hba.conf", []byte(tc.text), disk.read); err == nil || err.Error() != tc.want {
+		if _, err := Parse("/etc/hba.conf", []byte(tc.text), disk.read); err == nil || strings.Split(err.Error(), "\n")[0] != tc.want {
 			t.Errorf("%s: %v, want %s", tc.text, err, tc.want)
 		}
+	}
+}
+
+// TestIncludeBounds: files that include one another many times over do not keep the parser for ever.
+func TestIncludeBounds(t *testing.T) {
+	reads := 0
+	_, err := Parse("f", []byte("include f"), func(string) ([]byte, error) {
+		reads++
+		return []byte(strings.Repeat("include f\n", 50)), nil
+	})
+	var problems Problems
+	errors.As(err, &problems)
+	told := 0
+	for _, p := range problems {
+		if strings.HasSuffix(p.Text, "are included") {
+			told++
+		}
+	}
+	if reads != mostFiles || told != 1 {
+		t.Errorf("%d files were read, and that is told %d times", reads, told)
+	}
+	if lines := strings.Split(err.Error(), "\n"); len(lines) != mostShown+1 || lines[mostShown] != fmt.Sprintf("and %d more", len(problems)-mostShown) {
+		t.Errorf("the error has %d lines, and ends in %s", len(lines), lines[len(lines)-1])
 	}
 }
 

@@ -92,7 +92,7 @@ func (m mapping) allows(systemUser, databaseUser string) bool {
 		if m.system != systemUser {
 			return false
 		}
-		return matches([]name{user}, databaseUser, "")
+		return user.match(databaseUser, "")
 	}
 	found := m.pattern.FindStringSubmatch(systemUser)
 	if found == nil {
@@ -101,7 +101,7 @@ func (m mapping) allows(systemUser, databaseUser string) bool {
 	if user.kind == nameLiteral && len(found) > 1 {
 		user.text = strings.Replace(user.text, `\1`, found[1], 1)
 	}
-	return matches([]name{user}, databaseUser, "")
+	return user.match(databaseUser, "")
 }
 
 // Has tells whether there is a map of a name.

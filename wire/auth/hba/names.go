@@ -2,6 +2,7 @@ package hba
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -22,54 +23,78 @@ const (
 	nameReplication          // physical replication, which has no database
 )
 
-// matches tells whether a name of the list fits; other is the user for a list of databases.
-func matches(list []name, text, other string) bool {
-	for _, n := range list {
-		switch n.kind {
-		case nameLiteral:
-			if n.text == text {
-				return true
-			}
-		case namePattern:
-			if n.pattern.MatchString(text) {
-				return true
-			}
-		case nameAll:
-			return true
-		case nameSameUser:
-			if text == other {
-				return true
-			}
-		case nameReplication: // is asked for apart
-		}
+// names is a list. Its literals are looked up, since a file may hold thousands; the others are gone through.
+type names struct {
+	literal map[string]struct{}
+	other   []name
+}
+
+func (l *names) add(n name) {
+	if n.kind != nameLiteral {
+		l.other = append(l.other, n)
+		return
+	}
+	if l.literal == nil {
+		l.literal = map[string]struct{}{}
+	}
+	l.literal[n.text] = struct{}{}
+}
+
+// match tells whether a name fits the list; user is that of the connection, for a list of databases.
+func (l names) match(text, user string) bool {
+	if _, ok := l.literal[text]; ok {
+		return true
+	}
+	return slices.ContainsFunc(l.other, func(n name) bool { return n.match(text, user) })
+}
+
+// replication tells whether the list is for physical replication as well, which match leaves out.
+func (l names) replication() bool {
+	return slices.ContainsFunc(l.other, func(n name) bool { return n.kind == nameReplication })
+}
+
+func (n name) match(text, user string) bool {
+	switch n.kind {
+	case nameLiteral:
+		return n.text == text
+	case namePattern:
+		return n.pattern.MatchString(text)
+	case nameAll:
+		return true
+	case nameSameUser:
+		return text == user
+	case nameReplication:
 	}
 	return false
 }
 
 // names reads a list of databases or users. A word that starts with @ stands for those in a file.
-func (s *source) names(l line, f field, databases bool) (list []name) {
-	for _, t := range f {
-		if path, ok := strings.CutPrefix(t.text, "@"); ok && path != "" && !t.quoted {
-			list = append(list, s.nameFile(l, beside(l.file, path), databases)...)
-		} else if n, ok := s.name(l, t, databases); ok {
-			list = append(list, n)
-		}
-	}
+func (s *source) names(l line, f field, databases bool) (list names) {
+	s.addNames(&list, l, f, databases)
 	return list
 }
 
+func (s *source) addNames(list *names, l line, f field, databases bool) {
+	for _, t := range f {
+		if path, ok := strings.CutPrefix(t.text, "@"); ok && path != "" && !t.quoted {
+			s.nameFile(list, l, beside(l.file, path), databases)
+		} else if n, ok := s.name(l, t, databases); ok {
+			list.add(n)
+		}
+	}
+}
+
 // nameFile reads a file of names: blanks, commas and ends of lines separate them.
-func (s *source) nameFile(l line, path string, databases bool) (list []name) {
+func (s *source) nameFile(list *names, l line, path string, databases bool) {
 	text, ok := s.read(l, path, false)
 	if !ok {
-		return nil
+		return
 	}
 	for inner := range s.split(path, text, l.depth+1) {
 		for _, f := range inner.fields {
-			list = append(list, s.names(inner, f, databases)...)
+			s.addNames(list, inner, f, databases)
 		}
 	}
-	return list
 }
 
 func (s *source) name(l line, t token, databases bool) (n name, ok bool) {

@@ -40,6 +40,9 @@ func (s *source) rule(l line) (r rule) {
 		return r
 	}
 	r.kind = kind
+	if kind == kindGSSEnc {
+		s.warn(l, "hostgssenc record cannot match because GSSAPI is not supported")
+	}
 	if len(rest) == 0 {
 		s.complain(l, "end-of-line before database specification")
 		return r

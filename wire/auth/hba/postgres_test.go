@@ -127,9 +127,16 @@ func (s *server) ask(t *testing.T, c Conn) string {
 	return ""
 }
 
-// TestMatchAgainstPostgreSQL: by the same file, a real server asks the same connections for the same proof.
-func TestMatchAgainstPostgreSQL(t *testing.T) {
+// TestAgainstPostgreSQL: what this package says of a file, a real server must say as well.
+func TestAgainstPostgreSQL(t *testing.T) {
 	s := startServer(t)
+	t.Run("match", s.match)
+	t.Run("problems", s.problems)
+	t.Run("idents", s.idents)
+}
+
+// match: by the same file, a real server asks the same connections for the same proof.
+func (s *server) match(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	pick := func(words ...string) string { return words[r.IntN(len(words))] }
 	databases := []string{"all", "sameuser", "replication", "one", `"all"`, `"sameuser"`, `"replication"`, "one,two", "one, two", `"tw"o`, "@names", `"a ""b"`, "two,sameuser,,replication", `"@names"`}
@@ -166,9 +173,8 @@ func TestMatchAgainstPostgreSQL(t *testing.T) {
 	}
 }
 
-// TestProblemsAgainstPostgreSQL: what a real server refuses is refused here.
-func TestProblemsAgainstPostgreSQL(t *testing.T) {
-	s := startServer(t)
+// problems: what a real server refuses is refused here.
+func (s *server) problems(t *testing.T) {
 	for _, tc := range []struct {
 		line string
 		both bool // taken by both; else refused by both
@@ -219,13 +225,12 @@ func TestProblemsAgainstPostgreSQL(t *testing.T) {
 	}
 }
 
-// TestIdentsAgainstPostgreSQL: by the same map, a real server lets this process's user in as the same roles.
-func TestIdentsAgainstPostgreSQL(t *testing.T) {
+// idents: by the same map, a real server lets this process's user in as the same roles.
+func (s *server) idents(t *testing.T) {
 	me, err := user.Current()
 	if err != nil {
 		t.Skip(err)
 	}
-	s := startServer(t)
 	first, rest := me.Username[:1], me.Username[1:]
 	idents := strings.NewReplacer("ME", me.Username, "FIRST", first, "REST", rest).Replace(`
 a ME joe

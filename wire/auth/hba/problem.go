@@ -22,10 +22,17 @@ func (p Problem) String() string {
 // Problems is the error of Parse and ParseIdents: all that is wrong, in the order of the lines.
 type Problems []Problem
 
+// mostShown is how many of them an error's text has.
+const mostShown = 50
+
 func (p Problems) Error() string {
-	lines := make([]string, len(p))
+	var lines []string
 	for i, problem := range p {
-		lines[i] = problem.String()
+		if i == mostShown {
+			lines = append(lines, fmt.Sprintf("and %d more", len(p)-i))
+			break
+		}
+		lines = append(lines, problem.String())
 	}
 	return strings.Join(lines, "\n")
 }

@@ -1,9 +1,6 @@
 package hba
 
-import (
-	"net/netip"
-	"slices"
-)
+import "net/netip"
 
 // Conn is what is known of a client's connection before it has proved anything.
 type Conn struct {
@@ -56,8 +53,8 @@ type Rules struct {
 // rule is a line of any kind.
 type rule struct {
 	kind      kind
-	databases []name
-	users     []name
+	databases names
+	users     names
 	address   address
 	Rule
 }
@@ -91,7 +88,7 @@ func (r *Rules) Match(c Conn) (found Rule, ok bool) {
 	}
 	client := c.Addr.Unmap().WithZone("") // an IPv4 client of a socket for both is an IPv4 client
 	for _, l := range r.list {
-		if l.kind.fits(c) && (l.kind == kindLocal || l.address.matches(client, r.own)) && l.fitsDatabase(c) && matches(l.users, c.User, "") {
+		if l.kind.fits(c) && (l.kind == kindLocal || l.address.matches(client, r.own)) && l.fitsDatabase(c) && l.users.match(c.User, "") {
 			return l.Rule, true
 		}
 	}
@@ -100,9 +97,9 @@ func (r *Rules) Match(c Conn) (found Rule, ok bool) {
 
 func (r rule) fitsDatabase(c Conn) bool {
 	if c.Replication {
-		return slices.ContainsFunc(r.databases, func(n name) bool { return n.kind == nameReplication })
+		return r.databases.replication()
 	}
-	return matches(r.databases, c.Database, c.User)
+	return r.databases.match(c.Database, c.User)
 }
 
 // List gives all rules, in order.

@@ -13,8 +13,11 @@ import (
 // mostDepth is how deep files may include files, as in PostgreSQL.
 const mostDepth = 10
 
-// mostText bounds what all the files of one Parse may hold together, in bytes.
-const mostText = 64 << 20
+// What all the included files of one Parse may be together: files that include one another more than once multiply.
+const (
+	mostFiles = 1000
+	mostText  = 64 << 20 // bytes
+)
 
 // Include gives the text of an included file. For a path that ends in a slash, it gives the names of what is in that folder, one a line. ReadFile is one.
 type Include func(path string) ([]byte, error)
@@ -46,7 +49,9 @@ type line struct {
 // source reads files and gathers what is wrong with them.
 type source struct {
 	include  Include
-	text     int // bytes read
+	files    int // included
+	text     int // bytes of these
+	full     bool
 	problems Problems
 	warnings Problems
 }
@@ -115,15 +120,21 @@ func (s *source) read(l line, path string, mayMiss bool) (text []byte, ok bool) 
 		s.complain(l, `could not open file "%s": maximum nesting depth exceeded`, path)
 		return nil, false
 	}
+	if !s.full && (s.files == mostFiles || s.text > mostText) {
+		s.full = true
+		s.complain(l, `could not open file "%s": more than %d files, or %d bytes, are included`, path, mostFiles, mostText)
+	}
+	if s.full {
+		return nil, false
+	}
 	text, err := s.include(path)
-	switch s.text += len(text); {
+	s.files++
+	s.text += len(text)
+	switch {
 	case mayMiss && errors.Is(err, fs.ErrNotExist):
 		return nil, false
 	case err != nil:
 		s.complain(l, `could not open file "%s": %s`, path, reason(err))
-		return nil, false
-	case s.text > mostText:
-		s.complain(l, `could not read file "%s": the files are larger than %d bytes together`, path, mostText)
 		return nil, false
 	}
 	return text, true

@@ -58,10 +58,11 @@ func readTrust(getenv func(string) string) (t trust, _ error) {
 	if err != nil {
 		return t, fmt.Errorf("TLS_CACERT: %w", err)
 	}
-	t.roots = x509.NewCertPool()
-	if !t.roots.AppendCertsFromPEM(pem) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
 		return t, fmt.Errorf("TLS_CACERT: no certificate in %s", authorities)
 	}
+	t.roots = roots
 	return t, nil
 }
 

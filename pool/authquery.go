@@ -1,0 +1,237 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"poolerd/pool/config"
+	"poolerd/wire"
+)
+
+// auth_query: the secret of a user who is not in auth_file is asked of a database, by auth_user, on a server of the pool of that database and auth_user, so that the limits of both hold.
+//
+// An answer is never kept for a later login: a password that was changed, or a user who may no longer log in, counts from the next login on, whatever the clock says. What keeps many logins of one user from
+// becoming as many queries is that they share: one query a user is under way, and whoever comes meanwhile waits for the one after it, which is sent once for all of them. A login so never gets an
+// answer to a question that was asked before it came. Memory is bounded by the logins under way.
+
+// authQuestion is what one query asks.
+type authQuestion struct {
+	database string // the clients' name of the one that is asked
+	asUser   string // auth_user
+	query    string
+	user     string // whose secret
+}
+
+// authAnswer is what it found.
+type authAnswer struct {
+	found  bool
+	secret config.Secret // none: there is such a user, who has no password that is valid
+	err    *wire.Error   // for the client: there is no answer
+}
+
+// authFlight is a query that is under way, or about to be.
+type authFlight struct {
+	answer authAnswer
+	done   chan struct{} // closed when answer is there
+}
+
+// authQueries are the queries of all logins. The zero value is ready, and safe for concurrent use.
+type authQueries struct {
+	mu   sync.Mutex
+	next map[authQuestion]*authFlight // while one is under way: the one after it, nil when nobody wants that
+}
+
+// ask gives the answer of a query that is sent after ask was called. carryOut sends it, with start running it elsewhere.
+func (q *authQueries) ask(ctx context.Context, question authQuestion, start func(func()), carryOut func(authQuestion) authAnswer) (authAnswer, error) {
+	q.mu.Lock()
+	f, busy := q.next[question]
+	if f == nil {
+		f = &authFlight{done: make(chan struct{})}
+		if q.next == nil {
+			q.next = map[authQuestion]*authFlight{}
+		}
+		if busy {
+			q.next[question] = f
+		} else {
+			q.next[question] = nil
+			start(func() { q.fly(question, f, carryOut) })
+		}
+	}
+	q.mu.Unlock()
+	select {
+	case <-f.done:
+		return f.answer, nil
+	case <-ctx.Done():
+		return authAnswer{}, ctx.Err()
+	}
+}
+
+// fly carries out one flight after the other until nobody wants one.
+func (q *authQueries) fly(question authQuestion, f *authFlight, carryOut func(authQuestion) authAnswer) {
+	for f != nil {
+		f.answer = carryOut(question)
+		close(f.done)
+		q.mu.Lock()
+		if f = q.next[question]; f == nil {
+			delete(q.next, question)
+		} else {
+			q.next[question] = nil
+		}
+		q.mu.Unlock()
+	}
+}
+
+// askForSecret asks for the secret of the client's user.
+func (l *login) askForSecret() (authAnswer, error) {
+	database := l.pool.AuthDBName
+	if database == "" {
+		database = l.database
+	}
+	if config.Reserved(database) {
+		return authAnswer{}, l.misconfigured(fmt.Sprintf("cannot use the reserved %q database as an auth_dbname", database))
+	}
+	if _, ok := l.conf.Database(database); !ok {
+		return authAnswer{}, l.misconfigured(fmt.Sprintf("authentication database %q is not configured.", database))
+	}
+	if _, disabled := l.pooler.DatabaseState(database); disabled {
+		return authAnswer{}, wire.Fatalf(wire.CodeCannotConnectNow, `authentication database "%s" is disabled`, database)
+	}
+	ctx, stop := l.context()
+	defer stop()
+	question := authQuestion{database: database, asUser: l.pool.AuthUser, query: l.pool.AuthQuery, user: l.user}
+	answer, err := l.pooler.authQueries.ask(ctx, question, l.pooler.tasks.Go, l.pooler.lookUp)
+	switch {
+	case err != nil:
+		return authAnswer{}, wire.Fatalf(wire.CodeUnableToEstablish, reasonLoginAbandoned)
+	case answer.err != nil:
+		return authAnswer{}, answer.err
+	}
+	return answer, nil
+}
+
+// authPatience is how long auth_query may take, the wait for a server excepted.
+const authPatience = 10 * time.Second
+
+// lookUp carries out auth_query.
+func (p *Pooler) lookUp(q authQuestion) authAnswer {
+	pool, refused := p.authPool(q.database, q.asUser)
+	if refused != nil {
+		return authAnswer{err: refused}
+	}
+	s, refused := pool.borrow()
+	if refused != nil {
+		return authAnswer{err: refused}
+	}
+	answer, err := s.lookUp(q)
+	if err == nil {
+		pool.release(s, time.Now())
+		return answer
+	}
+	log := p.log.Error().Str("database", q.database).Str("user", q.asUser).Uint64("server", s.id)
+	if answered := (errRefused{}); errors.As(err, &answered) {
+		log.Msgf("S: error in auth_query: %s %s", answered.answer.Severity, answered.answer.Message)
+	} else {
+		log.Msg("auth_query: " + err.Error())
+	}
+	if s.pipe.Idle() {
+		pool.release(s, time.Now())
+	} else {
+		s.discard(reasonAuthQuery)
+	}
+	return authAnswer{err: errMisconfigured()}
+}
+
+// authPool finds or makes the pool on whose servers auth_query runs: auth_user's, also where the database forces another user on its clients.
+func (p *Pooler) authPool(database, user string) (*Pool, *wire.Error) {
+	conf, ok := p.config().Pool(database, user)
+	if !ok {
+		return nil, wire.Fatalf(wire.CodeUndefinedDatabase, "no such database: %s", database)
+	}
+	pool, err := p.poolFor(database, unforced(conf, user))
+	if err == nil && conf.User != user {
+		pool.asks.Store(true)
+	}
+	return pool, err
+}
+
+// unforced gives a pool's settings with a user of its own in place of the database's.
+func unforced(conf config.Pool, user string) config.Pool {
+	if conf.User != user {
+		conf.User, conf.Database.User, conf.Database.Password = user, user, config.Secret{}
+	}
+	return conf
+}
+
+// settingsIn gives the pool's settings in conf. One of auth_query's keeps its own user.
+func (p *Pool) settingsIn(conf *config.Config) (config.Pool, bool) {
+	now, ok := conf.Pool(p.key.Database, p.key.User)
+	if p.asks.Load() {
+		now = unforced(now, p.key.User)
+	}
+	return now, ok
+}
+
+// borrow takes a server for a statement of our own, in the queue like any client. It waits for query_wait_timeout at most.
+func (p *Pool) borrow() (*Server, *wire.Error) {
+	c := &Client{id: p.pooler.ids.Add(1), pooler: p.pooler, pool: p, waiter: newWaiter(), base: p.space.Empty(), vars: p.space.Empty()}
+	limit := p.pooler.config().QueryWaitTimeout
+	if limit == 0 {
+		limit = time.Minute
+	}
+	ctx, stop := context.WithTimeout(p.pooler.life, limit)
+	defer stop()
+	defer context.AfterFunc(ctx, func() { p.withdraw(c.waiter, c.overload(limit)) })()
+	return p.acquire(c)
+}
+
+// lookUp asks for a user's secret. An error other than errRefused leaves the server unsettled, or is a row that is none of a user.
+func (s *Server) lookUp(q authQuestion) (answer authAnswer, _ error) {
+	if err := s.adopt(s.pool.space.Empty(), authPatience); err != nil { // nothing that a client has set may change what the query says
+		return answer, err
+	}
+	var bad error
+	row := func(body []byte) {
+		values, ok := wire.ParseDataRow(body)
+		switch {
+		case !ok || bad != nil:
+		case len(values) != 2:
+			bad = fmt.Errorf("expected 2 columns from auth_query, not %d", len(values))
+		case values[0] == nil:
+			bad = errors.New("auth_query response contained null user name")
+		default:
+			answer = authAnswer{found: true, secret: config.NewSecret(string(values[1]))}
+		}
+	}
+	if err := s.askFor(q.query, q.user, row); err != nil {
+		return authAnswer{}, err
+	}
+	if bad != nil {
+		return authAnswer{}, bad
+	}
+	return answer, nil
+}
+
+// askFor carries out a statement that has a parameter, $1.
+func (s *Server) askFor(sql, parameter string, row func(body []byte)) error {
+	if err := s.conn.SetDeadline(time.Now().Add(authPatience)); err != nil {
+		return err
+	}
+	b := wire.AppendParse(nil, "", wire.ParseTail(sql))
+	b = wire.AppendBindText(b, "", "", parameter)
+	b = wire.AppendEmpty(wire.AppendExecute(b, ""), wire.ClientSync)
+	for _, op := range [...]wire.Op{wire.OpParse, wire.OpBind, wire.OpExecute, wire.OpSync} {
+		s.pipe.Sent(op, wire.ForPooler, nil)
+	}
+	s.unnamed = unnamed{}
+	if _, err := s.conn.Write(b); err != nil {
+		return err
+	}
+	err := s.drain(row)
+	if reset := s.conn.SetDeadline(noDeadline); reset != nil {
+		return reset
+	}
+	return err
+}

@@ -1,0 +1,234 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"poolerd/bench/postgres"
+	"poolerd/pool/config"
+)
+
+// TestAuthQueries: a login never gets an answer to a question that was asked before it came, and those that wait share one.
+func TestAuthQueries(t *testing.T) {
+	var q authQueries
+	var asked, reached atomic.Int32
+	hold := make(chan struct{})
+	carryOut := func(authQuestion) authAnswer {
+		n := asked.Add(1)
+		reached.Store(n)
+		<-hold
+		return authAnswer{found: true, secret: config.NewSecret(fmt.Sprint(n))}
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	start := func(f func()) { all.Go(f) }
+	question := authQuestion{user: "u"}
+	got := make(chan string, 100)
+	ask := func() {
+		a, err := q.ask(context.Background(), question, start, carryOut)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- a.secret.Reveal()
+	}
+	all.Go(ask)
+	within(t, "the first question is asked", func() bool { return reached.Load() == 1 })
+	const late = 50
+	for range late {
+		all.Go(ask)
+	}
+	within(t, "the others wait for one more", func() bool {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return q.next[question] != nil
+	})
+	gone, stop := context.WithCancel(context.Background())
+	stop()
+	if _, err := q.ask(gone, question, start, carryOut); !errors.Is(err, context.Canceled) {
+		t.Errorf("a login that has ended waits: %v", err)
+	}
+	hold <- struct{}{}
+	if first := <-got; first != "1" {
+		t.Errorf("the first login got answer %s", first)
+	}
+	close(hold)
+	for range late {
+		if n := <-got; n == "1" {
+			t.Error("a login got the answer to a question that was asked before it came")
+		}
+	}
+	if n := asked.Load(); n > 3 { // one, those that waited, and those that came too late even for that
+		t.Errorf("%d questions for %d logins", n, late+1)
+	}
+	all.Wait()
+	if len(q.next) != 0 {
+		t.Errorf("%d questions are kept", len(q.next))
+	}
+}
+
+// authHouse is a pooler before a real PostgreSQL, whose auth_user is asker.
+func authHouse(t *testing.T, change func(c *config.Config)) (*loginHouse, *postgres.Cluster) {
+	t.Helper()
+	cluster, err := postgres.Start(t.Context(), postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cluster.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := cluster.Psql(t.Context(), "postgres", `CREATE ROLE asker LOGIN SUPERUSER PASSWORD 'asker'; CREATE ROLE reader LOGIN PASSWORD 'first'; CREATE ROLE nologin PASSWORD 'x';
+		SET password_encryption = md5; CREATE ROLE hashed LOGIN PASSWORD 'first'; CREATE ROLE owner LOGIN`); err != nil {
+		t.Fatal(err)
+	}
+	url := "postgres://asker@" + net.JoinHostPort(cluster.Host(), fmt.Sprint(cluster.Port())) + "/postgres"
+	h := openHouse(t, url, func(c *config.Config, dir string) {
+		c.AuthType, c.AuthFile = config.AuthMD5, file(t, dir, "users", `"asker" "asker"`+"\n")
+		c.AuthUser = "asker"
+		entry := c.Databases["*"]
+		entry.Name, entry.DBName = "shop", "postgres"
+		c.Databases = map[string]config.Database{"shop": entry}
+		change(c)
+	})
+	return h, cluster
+}
+
+// TestAuthQuery: who is not in auth_file is asked for with PgBouncer's own query, at each login anew.
+func TestAuthQuery(t *testing.T) {
+	h, cluster := authHouse(t, func(c *config.Config) {
+		own := c.Databases["shop"]
+		set := func(name string, change func(d *config.Database)) {
+			d := own
+			d.Name = name
+			change(&d)
+			c.Databases[name] = d
+		}
+		text := func(s string) *string { return &s }
+		set("forced", func(d *config.Database) { d.User = "owner" })
+		set("elsewhere", func(d *config.Database) { d.AuthDBName = text("nowhere") })
+		set("console", func(d *config.Database) { d.AuthDBName = text("pgbouncer") })
+		set("three", func(d *config.Database) { d.AuthQuery = text("SELECT $1::text, 'a', 'b'") })
+		set("null", func(d *config.Database) { d.AuthQuery = text("SELECT NULL, $1::text") })
+		set("broken", func(d *config.Database) {
+			d.AuthQuery = text("SELECT usename, passwd FROM not_pg_shadow WHERE usename = $1")
+		})
+		set("moody", func(d *config.Database) {
+			d.AuthQuery = text("SELECT rolname, CASE current_setting('work_mem') WHEN '4MB' THEN rolpassword END FROM pg_authid WHERE rolname = $1")
+		})
+	})
+	sql := func(text string) {
+		t.Helper()
+		if _, err := cluster.Psql(t.Context(), "postgres", text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const wrong = "wrong password, or no such user"
+	h.expect("dbname=shop user=reader password=first", "")
+	h.expect("dbname=shop user=hashed password=first", "")
+	h.expect("dbname=shop user=reader password=second", "SASL authentication failed: "+wrong)
+	h.expect("dbname=shop user=hashed password=second", "password authentication failed: "+wrong)
+	h.expect("dbname=shop user=nobody password=first", wrong)
+	h.log.wants(t, "closing because: no such user (age=0s)")
+	h.expect("dbname=shop user=nologin password=x", wrong)
+	h.expect("dbname=shop user=asker password=asker", "")
+	h.expect("dbname=shop user=asker password=x", wrong)
+
+	sql("ALTER ROLE reader PASSWORD 'second'")
+	h.expect("dbname=shop user=reader password=first", wrong)
+	h.expect("dbname=shop user=reader password=second", "")
+	sql("ALTER ROLE reader VALID UNTIL '1999-01-01'")
+	h.expect("dbname=shop user=reader password=second", "password authentication failed")
+	sql("ALTER ROLE reader VALID UNTIL 'infinity'")
+	h.expect("dbname=shop user=reader password=second", "")
+
+	h.expect("dbname=forced user=reader password=second", "")
+	h.expect("dbname=elsewhere user=reader password=second", "bouncer config error")
+	h.log.wants(t, `authentication database \"nowhere\" is not configured.`)
+	h.expect("dbname=console user=reader password=second", "bouncer config error")
+	h.log.wants(t, `cannot use the reserved \"pgbouncer\" database as an auth_dbname`)
+	h.expect("dbname=pgbouncer user=reader password=second", "bouncer config error")
+	h.expect("dbname=three user=reader password=second", "bouncer config error")
+	h.log.wants(t, "expected 2 columns from auth_query, not 3")
+	h.expect("dbname=null user=reader password=second", "bouncer config error")
+	h.log.wants(t, "auth_query response contained null user name")
+	h.expect("dbname=broken user=reader password=second", "bouncer config error")
+	h.log.wants(t, `S: error in auth_query: ERROR relation \"not_pg_shadow\" does not exist`)
+	h.expect("dbname=moody user=reader password=second options='-c work_mem=64kB'", "")
+	h.expect("dbname=nowhere user=reader password=second", wrong)
+}
+
+// TestAuthQueryOfTheConsole: the console's users are asked for in the global auth_dbname, and of an unknown database no less is known of the user.
+func TestAuthQueryOfTheConsole(t *testing.T) {
+	h, _ := authHouse(t, func(c *config.Config) { c.AuthDBName, c.StatsUsers = "shop", []string{"reader"} })
+	h.expect("dbname=pgbouncer user=reader password=first", "there is no console")
+	h.expect("dbname=pgbouncer user=hashed password=first", "not allowed")
+	h.expect("dbname=nowhere user=reader password=first", "no such database: nowhere")
+	h.expect("dbname=nowhere user=reader password=x", "wrong password, or no such user")
+}
+
+// TestTrustAuthQuery: trust wants the user to exist, and hides nothing.
+func TestTrustAuthQuery(t *testing.T) {
+	h, _ := authHouse(t, func(c *config.Config) { c.AuthType = config.AuthTrust })
+	h.expect("dbname=shop user=reader", "")
+	h.expect("dbname=shop user=nobody", "no such user")
+}
+
+// TestLoginFlood: many logins of one user cost few queries, and stay within the pool of auth_user.
+func TestLoginFlood(t *testing.T) {
+	h, cluster := authHouse(t, func(c *config.Config) { c.DefaultPoolSize, c.MaxClientConn = 2, 1000 })
+	const logins, atOnce = 300, 30
+	host, port, _ := net.SplitHostPort(h.tcp)
+	settings := "host=" + host + " port=" + port + " sslmode=disable dbname=shop user=hashed password=first"
+	var all sync.WaitGroup
+	var failed atomic.Int32
+	for range atOnce {
+		all.Go(func() {
+			for range logins / atOnce {
+				conn, err := pgconn.Connect(t.Context(), settings)
+				if err != nil {
+					failed.Add(1)
+					continue
+				}
+				_ = conn.Close(t.Context())
+			}
+		})
+	}
+	all.Wait()
+	if n := failed.Load(); n > 0 {
+		t.Errorf("%d of %d logins failed:\n%s", n, logins, h.log)
+	}
+	n, err := cluster.Psql(t.Context(), "postgres", "SELECT count(*) FROM pg_stat_activity WHERE usename = 'asker'")
+	if err != nil || strings.TrimSpace(n) > "2" {
+		t.Errorf("%s servers of auth_user, %v", n, err)
+	}
+	if len(h.pooler.authQueries.next) != 0 {
+		t.Error("questions are kept")
+	}
+}
+
+// TestAuthQueryWithoutServer: a database that is out of reach ends the login with an error, within its time.
+func TestAuthQueryWithoutServer(t *testing.T) {
+	f := startFake(t)
+	url := f.url()
+	_ = f.listener.Close()
+	h := openHouse(t, url, func(c *config.Config, dir string) {
+		c.AuthType, c.AuthFile, c.AuthUser, c.ClientLoginTimeout = config.AuthMD5, file(t, dir, "users", `"asker" "asker"`+"\n"), "asker", 3*time.Second
+	})
+	began := time.Now()
+	if err := h.logIn("dbname=d user=reader password=x"); err == nil {
+		t.Error("came in")
+	}
+	if d := time.Since(began); d > 4*time.Second {
+		t.Errorf("after %v", d)
+	}
+}

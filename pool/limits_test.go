@@ -1,0 +1,483 @@
+package pool
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"poolerd/pool/config"
+	"poolerd/wire"
+)
+
+// note keeps a log, to look for phrases in it.
+type notes struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (n *notes) Write(p []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.b.Write(p)
+}
+
+func (n *notes) count(phrase string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return strings.Count(n.b.String(), phrase)
+}
+
+// startLogged is startPooler with a log to read.
+func startLogged(t *testing.T, upstream string, change func(*config.Config)) (*Pooler, string, *notes) {
+	t.Helper()
+	n := &notes{}
+	p, addr := startPoolerWith(t, upstream, zerolog.New(n), change)
+	return p, addr, n
+}
+
+// altered changes a copy of the settings, for a reload.
+func altered(p *Pooler, change func(c *config.Config)) *config.Config {
+	conf := *p.config()
+	conf.Databases = maps.Clone(conf.Databases)
+	change(&conf)
+	return &conf
+}
+
+func (c *testClient) hold() *testClient {
+	c.query("BEGIN")
+	c.query("SELECT 1")
+	return c
+}
+
+// TestClientLimits: each limit counts whom it is for, and a client that has gone makes room.
+func TestClientLimits(t *testing.T) {
+	two := 2
+	for _, test := range []struct {
+		name    string
+		change  func(c *config.Config)
+		clients [][2]string // database and user of those who come first
+		refused [2]string
+		want    string
+		beside  [2]string // somebody who may still come
+	}{
+		{
+			"max_client_conn", func(c *config.Config) { c.MaxClientConn = 2 },
+			[][2]string{{"d", "u"}, {"e", "v"}},
+			[2]string{"f", "w"},
+			"no more connections allowed (max_client_conn)",
+			[2]string{},
+		},
+		{
+			"max_db_client_connections", func(c *config.Config) { c.MaxDBClientConnections = 2 },
+			[][2]string{{"d", "u"}, {"d", "v"}},
+			[2]string{"d", "w"},
+			"client connections exceeded (max_db_client_connections)",
+			[2]string{"e", "w"},
+		},
+		{
+			"max_user_client_connections", func(c *config.Config) { c.MaxUserClientConnections = 2 },
+			[][2]string{{"d", "u"}, {"e", "u"}},
+			[2]string{"f", "u"},
+			"client connections exceeded (max_user_client_connections)",
+			[2]string{"f", "w"},
+		},
+		{
+			"a user's own", func(c *config.Config) {
+				c.MaxUserClientConnections = 1
+				c.Users = map[string]config.UserSettings{"u": {Name: "u", MaxUserClientConnections: &two}}
+			},
+			[][2]string{{"d", "u"}, {"e", "u"}},
+			[2]string{"f", "u"},
+			"client connections exceeded (max_user_client_connections)",
+			[2]string{"f", "w"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := startFake(t)
+			p, addr := startPooler(t, f.url(), test.change)
+			var there []*testClient
+			for _, c := range test.clients {
+				there = append(there, logIn(t, addr, "database", c[0], "user", c[1]))
+			}
+			for range 2 {
+				if got := refusedLogin(t, addr, test.refused[0], test.refused[1]); got != test.want {
+					t.Fatalf("got %q, want %q", got, test.want)
+				}
+			}
+			if test.beside[0] != "" {
+				logIn(t, addr, "database", test.beside[0], "user", test.beside[1])
+			}
+			database, user := test.clients[0][0], test.clients[0][1]
+			_, before := p.DatabaseConnections(database)
+			_, mine := p.UserConnections(user)
+			_ = there[0].conn.Close()
+			within(t, "it is counted out", func() bool {
+				_, n := p.DatabaseConnections(database)
+				_, m := p.UserConnections(user)
+				return n == before-1 && m == mine-1
+			})
+			if got := refusedLogin(t, addr, test.refused[0], test.refused[1]); got != "" {
+				t.Errorf("with room again: %q", got)
+			}
+		})
+	}
+}
+
+// TestSeatOfConsole: administrators are counted and never refused, others of the console are.
+func TestSeatOfConsole(t *testing.T) {
+	f := startFake(t)
+	p, _ := startPooler(t, f.url(), func(c *config.Config) {
+		c.AdminUsers, c.StatsUsers, c.MaxDBClientConnections = []string{"admin"}, []string{"stats"}, 1
+	})
+	for range 2 {
+		if _, err := p.seatConsole("pgbouncer", "admin"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := p.seatConsole("pgbouncer", "stats"); err == nil {
+		t.Error("the database is full for others")
+	}
+	if _, n := p.DatabaseConnections("pgbouncer"); n != 2 {
+		t.Errorf("%d sessions are counted, want 2", n)
+	}
+}
+
+// TestEviction: an idle server of one pool goes for the waiting client of another, the one that has been idle for longest; one that is in use does not.
+func TestEviction(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(c *config.Config)
+		from   [3][2]string // database and user of those who leave an idle server, oldest first, and of the one who needs a place
+	}{
+		{"max_db_connections", func(c *config.Config) { c.MaxDBConnections = 2 }, [3][2]string{{"d", "a"}, {"d", "b"}, {"d", "c"}}},
+		{"max_user_connections", func(c *config.Config) { c.MaxUserConnections = 2 }, [3][2]string{{"d", "a"}, {"e", "a"}, {"f", "a"}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := startFake(t)
+			p, addr, log := startLogged(t, f.url(), test.change)
+			for _, who := range test.from[:2] {
+				logIn(t, addr, "database", who[0], "user", who[1]).query("SELECT 1")
+			}
+			client := logIn(t, addr, "database", test.from[2][0], "user", test.from[2][1])
+			if got := client.hold(); got == nil {
+				t.Fatal("no server")
+			}
+			if n := log.count("closing because: evicted"); n != 1 {
+				t.Errorf("%d servers were evicted, want 1", n)
+			}
+			var left []string
+			for _, s := range p.Servers() {
+				left = append(left, s.Database+"/"+s.User)
+			}
+			want := []string{test.from[1][0] + "/" + test.from[1][1], test.from[2][0] + "/" + test.from[2][1]}
+			if fmt.Sprint(left) != fmt.Sprint(want) {
+				t.Errorf("servers %v, want %v", left, want)
+			}
+			// Now nothing is idle: who comes next waits, and is served when somebody else is done.
+			second := logIn(t, addr, "database", test.from[1][0], "user", test.from[1][1]).hold()
+			late := make(chan string, 1)
+			go func() { late <- logIn(t, addr, "database", test.from[0][0], "user", test.from[0][1]).query("SELECT 2") }()
+			within(t, "it waits", func() bool { return waiting(p) == 1 })
+			if n := log.count("closing because: evicted"); n != 1 {
+				t.Errorf("a server in use was evicted")
+			}
+			second.query("COMMIT")
+			if got := <-late; got != "CZI" {
+				t.Error(got)
+			}
+			if n := log.count("closing because: evicted"); n != 2 {
+				t.Errorf("%d servers were evicted, want 2", n)
+			}
+		})
+	}
+}
+
+// TestSharesUnderLoad: pools that share few servers all get some, and the limit holds.
+func TestSharesUnderLoad(t *testing.T) {
+	f := startFake(t)
+	p, addr := startPooler(t, f.url(), func(c *config.Config) { c.MaxDBConnections = 3 })
+	var clients sync.WaitGroup
+	for i := range 15 {
+		c := logIn(t, addr, "user", fmt.Sprint("u", i%5))
+		clients.Go(func() {
+			for range 20 {
+				if got := c.query("SELECT 1"); got != "CZI" {
+					t.Errorf("user %d: %s", i%5, got)
+					return
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { clients.Wait(); close(done) }()
+	for {
+		if n, _ := p.DatabaseConnections("d"); n > 3 {
+			t.Errorf("%d servers of the database", n)
+		}
+		select {
+		case <-done:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// TestReserveIsLogged once for each server of the reserve.
+func TestReserveIsLogged(t *testing.T) {
+	f := startFake(t)
+	p, addr, log := startLogged(t, f.url(), func(c *config.Config) {
+		c.DefaultPoolSize, c.ReservePoolSize, c.ReservePoolTimeout = 2, 3, 300*time.Millisecond
+	})
+	var clients sync.WaitGroup
+	release := make(chan struct{})
+	for range 7 {
+		c := logIn(t, addr)
+		clients.Go(func() {
+			c.hold()
+			<-release
+			c.query("COMMIT")
+		})
+	}
+	within(t, "five servers", func() bool { return servers(p) == 5 && waiting(p) == 2 })
+	time.Sleep(2 * tick)
+	if n := log.count("taking connection from reserve_pool"); n != 3 || servers(p) != 5 {
+		t.Errorf("%d lines, %d servers; want 3 and 5", n, servers(p))
+	}
+	close(release)
+	clients.Wait()
+}
+
+// TestMinPoolSizeWithoutClients: only a database with a user of its own has servers before anyone asks, and the limits hold for them too.
+func TestMinPoolSizeWithoutClients(t *testing.T) {
+	f := startFake(t)
+	p, addr, log := startLogged(t, f.url(), func(c *config.Config) {
+		c.MinPoolSize, c.MaxDBConnections = 4, 3
+		db := c.Databases["*"]
+		db.DBName, db.User, db.Name = "d", "", "free"
+		c.Databases["free"] = db
+		db.User, db.Name = "owner", "forced"
+		c.Databases["forced"] = db
+	})
+	count := func(name string) int { n, _ := p.DatabaseConnections(name); return n }
+	within(t, "servers without a client", func() bool { return count("forced") == 3 })
+	if n := count("free"); n != 0 {
+		t.Errorf("%d servers for nobody", n)
+	}
+	logIn(t, addr, "database", "free")
+	within(t, "servers for a client that asks nothing", func() bool { return count("free") == 3 })
+	if n := log.count("evicted"); n != 0 {
+		t.Error("min_pool_size evicts nobody")
+	}
+}
+
+// TestServerLifetimeZero: each server serves once.
+func TestServerLifetimeZero(t *testing.T) {
+	f := startFake(t)
+	p, addr, log := startLogged(t, f.url(), func(c *config.Config) { c.ServerLifetime = 0 })
+	c := logIn(t, addr)
+	before := f.logins.Load()
+	for range 3 {
+		c.query("SELECT 1")
+		within(t, "no server", func() bool { return servers(p) == 0 })
+	}
+	if n := f.logins.Load() - before; n != 3 || log.count("closing because: server lifetime over") < 3 {
+		t.Errorf("%d servers for three statements", n)
+	}
+}
+
+// TestQueryWaitNotify: a client that waits for long is told once in each wait, and then served.
+func TestQueryWaitNotify(t *testing.T) {
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.DefaultPoolSize, c.QueryWaitNotify = 1, 300*time.Millisecond })
+	c := logIn(t, addr)
+	for range 2 {
+		holder := logIn(t, addr).hold()
+		c.send(wire.AppendQuery(nil, "SELECT 1"))
+		typ, body := c.message()
+		e, _ := wire.ParseError(body)
+		if typ != wire.ServerNoticeResponse || e.Severity != "NOTICE" || e.Message != "No server connection available in postgres backend, client being queued" {
+			t.Fatalf("%c %v", typ, e)
+		}
+		holder.query("COMMIT")
+		if got := c.replies(1); got != "CZI" {
+			t.Error(got)
+		}
+		if got := c.query("SELECT 2"); got != "CZI" {
+			t.Errorf("without a wait: %s", got)
+		}
+	}
+}
+
+// TestQueryTimeoutInQueue: query_timeout holds while a client waits for a server, too.
+func TestQueryTimeoutInQueue(t *testing.T) {
+	f := startFake(t)
+	_, addr, log := startLogged(t, f.url(), func(c *config.Config) { c.DefaultPoolSize, c.QueryTimeout = 1, 300*time.Millisecond })
+	logIn(t, addr).hold()
+	c := logIn(t, addr)
+	c.send(wire.AppendQuery(nil, "SELECT 1"))
+	if got := c.closed(); got != "E(57014)" {
+		t.Error(got)
+	}
+	within(t, "the line", func() bool { return log.count("closing because: query_timeout (age=") == 1 })
+}
+
+// TestDisablePqexec: the simple protocol is refused, the extended one is not.
+func TestDisablePqexec(t *testing.T) {
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.DisablePqexec = true })
+	for _, inTx := range []bool{false, true} {
+		c := logIn(t, addr)
+		c.send(parse("a", "BEGIN"))
+		if inTx {
+			c.send(parse("b", "SELECT 1"))
+			c.replies(1)
+		}
+		c.replies(1)
+		c.send(wire.AppendQuery(nil, "SELECT 1"))
+		if got := c.closed(); got != "E(08P01)" {
+			t.Error(got)
+		}
+	}
+}
+
+// TestMaxPacketSize: one message more, from either side, and its session or its statement ends.
+func TestMaxPacketSize(t *testing.T) {
+	f := startFake(t)
+	f.hook = func(s *fakeSession, typ byte, body []byte) bool {
+		if typ != wire.ClientQuery || !strings.HasPrefix(string(body), "SELECT large") {
+			return false
+		}
+		s.out = append(s.out, wire.ServerDataRow, 0, 0, 0x10, 0)
+		s.out = append(s.out, make([]byte, 0x1000-4)...)
+		s.out = wire.AppendCommandComplete(s.out, "SELECT 1")
+		s.ready()
+		return true
+	}
+	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.MaxPacketSize = 1000 })
+	c := logIn(t, addr)
+	if got := c.query("SELECT " + strings.Repeat("x", 900)); got != "CZI" {
+		t.Fatal(got)
+	}
+	if got := c.query("SELECT large"); got != "E(54000)ZI" {
+		t.Errorf("a large row: %s", got)
+	}
+	if got := c.query("SELECT 1"); got != "CZI" {
+		t.Errorf("after it: %s", got)
+	}
+	c.send(wire.AppendQuery(nil, "SELECT "+strings.Repeat("x", 1000)))
+	if got := c.closed(); got != "E(54000)" {
+		t.Errorf("a large statement: %s", got)
+	}
+}
+
+// TestReloadSizes: a pool shrinks as its servers come free, and grows, without a client or a server that need not going.
+func TestReloadSizes(t *testing.T) {
+	f := startFake(t)
+	p, addr, log := startLogged(t, f.url(), func(c *config.Config) { c.DefaultPoolSize = 4 })
+	var holders []*testClient
+	for range 4 {
+		holders = append(holders, logIn(t, addr).hold())
+	}
+	if err := p.Reload(altered(p, func(c *config.Config) { c.DefaultPoolSize = 2 })); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range holders {
+		if got := c.query("COMMIT"); got != "CZI" {
+			t.Error(got)
+		}
+	}
+	within(t, "two servers", func() bool { return servers(p) == 2 })
+	if n := log.count("closing because: too many servers in the pool"); n != 2 {
+		t.Errorf("%d servers were too many, want 2", n)
+	}
+	if err := p.Reload(altered(p, func(c *config.Config) { c.DefaultPoolSize = 6 })); err != nil {
+		t.Fatal(err)
+	}
+	logins := f.logins.Load()
+	for range 2 {
+		holders = append(holders, logIn(t, addr))
+	}
+	for _, c := range holders {
+		c.hold()
+	}
+	if n := f.logins.Load() - logins; n != 4 || servers(p) != 6 {
+		t.Errorf("%d new servers, %d in all; want 4 and 6", n, servers(p))
+	}
+}
+
+// TestReloadDatabase: a database that leads elsewhere gets new servers; one that is gone loses its clients when they are in no transaction; one that comes back serves again.
+func TestReloadDatabase(t *testing.T) {
+	f, g := startFake(t), startFake(t)
+	p, addr, log := startLogged(t, f.url(), func(c *config.Config) {
+		c.Databases["d"] = c.Databases["*"]
+		delete(c.Databases, "*")
+	})
+	idle, busy := logIn(t, addr), logIn(t, addr)
+	busy.hold()
+	move := altered(p, func(c *config.Config) {
+		db := c.Databases["d"]
+		db.Host, db.Port = "127.0.0.1", g.port()
+		c.Databases["d"] = db
+	})
+	if err := p.Reload(move); err != nil {
+		t.Fatal(err)
+	}
+	if got := idle.query("SELECT 1"); got != "CZI" || g.logins.Load() != 1 {
+		t.Errorf("%s, %d logins at the new place", got, g.logins.Load())
+	}
+	busy.query("COMMIT")
+	within(t, "the line", func() bool { return log.count("closing because: database configuration changed") == 1 })
+	busy.hold()
+	if err := p.Reload(altered(p, func(c *config.Config) { delete(c.Databases, "d") })); err != nil {
+		t.Fatal(err)
+	}
+	if got := idle.closed(); got != "E(57P01)" {
+		t.Errorf("the idle client: %s", got)
+	}
+	if got := busy.query("SELECT 2"); got != "CZT" {
+		t.Errorf("the one in a transaction: %s", got)
+	}
+	busy.send(wire.AppendQuery(nil, "COMMIT"))
+	if got := busy.closed(); got != "CZE(57P01)" {
+		t.Errorf("after its COMMIT: %s", got)
+	}
+	if got := refusedLogin(t, addr, "d", "u"); got != "no such database: d" {
+		t.Error(got)
+	}
+	within(t, "the pool is forgotten", func() bool { return len(p.Pools()) == 0 })
+	if err := p.Reload(move); err != nil {
+		t.Fatal(err)
+	}
+	if got := logIn(t, addr).query("SELECT 1"); got != "CZI" {
+		t.Errorf("it is back: %s", got)
+	}
+}
+
+// TestAutoDatabase: databases of the fallback entry are told of, and forgotten.
+func TestAutoDatabase(t *testing.T) {
+	f := startFake(t)
+	p, addr, log := startLogged(t, f.url(), func(c *config.Config) {
+		c.AutodbIdleTimeout, c.ServerIdleTimeout = 300*time.Millisecond, 100*time.Millisecond
+	})
+	for _, user := range []string{"u", "v"} {
+		c := logIn(t, addr, "database", "x", "user", user)
+		c.query("SELECT 1")
+		defer func() { _ = c.conn.Close() }()
+	}
+	if n := log.count("registered new auto-database: x"); n != 1 {
+		t.Errorf("%d lines, want one", n)
+	}
+	for _, c := range p.allClients() {
+		c.end(reasonShutdown, nil)
+	}
+	within(t, "it is forgotten", func() bool { return len(p.Pools()) == 0 })
+	if n := log.count("dropping database 'x'"); n != 1 {
+		t.Errorf("%d lines, want one", n)
+	}
+}

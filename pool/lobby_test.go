@@ -1,0 +1,105 @@
+package pool
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"poolerd/pool/config"
+	"poolerd/wire"
+)
+
+// TestLobby: whoever is slow to speak is pushed out by those who come later, and nobody else.
+func TestLobby(t *testing.T) {
+	f := startFake(t)
+	h := openHouse(t, f.url(), func(c *config.Config, dir string) {
+		c.AuthType, c.AuthFile, c.MaxClientConn = config.AuthMD5, usersFile(t, dir), 1
+	})
+	served := h.dial(startup("user", "plain", "database", "d"))
+	md5LogIn(t, served, "plain", "foo")
+	first := h.dial(nil)
+	within(t, "the first slow client is in", func() bool { return h.pooler.lobby.count() == 1 })
+	asked := h.dial(startup("user", "plain", "database", "d"))
+	if typ, _, err := wire.ReadMessage(asked, 1<<16); err != nil || typ != wire.ServerAuthentication {
+		t.Fatalf("%q, %v", typ, err)
+	}
+	for range leastLobby {
+		h.dial([]byte{0, 0}) // two bytes of a length, and then nothing
+	}
+	for _, nc := range []net.Conn{first, asked} {
+		if e := readError(t, nc); e.Code != wire.CodeTooManyConnections {
+			t.Errorf("pushed out with %v", e)
+		}
+		if _, err := nc.Read(make([]byte, 1)); err != io.EOF { //nolint:errorlint // Read's own
+			t.Errorf("pushed out, and %v", err)
+		}
+	}
+	if n := h.pooler.lobby.count(); n > leastLobby {
+		t.Errorf("%d are in the lobby", n)
+	}
+	if _, err := served.Write(wire.AppendQuery(nil, "SELECT 1")); err != nil {
+		t.Fatal(err)
+	}
+	if typ, _, err := wire.ReadMessage(served, 1<<16); err != nil || typ != wire.ServerCommandComplete {
+		t.Errorf("a client that is served: %q, %v", typ, err)
+	}
+}
+
+// md5LogIn answers an md5 request, and reads up to the welcome's end.
+func md5LogIn(t *testing.T, nc net.Conn, user, password string) {
+	t.Helper()
+	_, body, err := wire.ReadMessage(nc, 1<<16)
+	if err != nil || len(body) != 8 {
+		t.Fatalf("%d bytes, %v", len(body), err)
+	}
+	if _, err := nc.Write(passwordMessage("md5" + digest(digest(password+user)+string(body[4:])))); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		typ, _, err := wire.ReadMessage(nc, 1<<16)
+		if err != nil || typ == wire.ServerErrorResponse {
+			t.Fatalf("%q, %v", typ, err)
+		}
+		if typ == wire.ServerReadyForQuery {
+			return
+		}
+	}
+}
+
+func (b *lobby) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.places.Len()
+}
+
+// TestSlowLogins: a login has client_login_timeout for all of it, however it spreads its bytes, and leaves nothing behind.
+func TestSlowLogins(t *testing.T) {
+	f := startFake(t)
+	const limit = 300 * time.Millisecond
+	h := openHouse(t, f.url(), func(c *config.Config, dir string) {
+		c.AuthType, c.AuthFile, c.ClientLoginTimeout = config.AuthMD5, usersFile(t, dir), limit
+	})
+	whole := append(startup("user", "plain", "database", "d"), bytes.Repeat([]byte{wire.ClientPassword}, 1)...)
+	for _, sent := range []int{0, 1, 4, 9, len(whole) - 1, len(whole)} {
+		nc := h.dial(whole[:sent])
+		began := time.Now()
+		var e wire.Error
+		for {
+			typ, body, err := wire.ReadMessage(nc, 1<<16)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if typ == wire.ServerErrorResponse {
+				e, _ = wire.ParseError(body)
+				break
+			}
+		}
+		if d := time.Since(began); e.Message != "client_login_timeout" || d < limit/2 || d > 10*limit {
+			t.Errorf("%d bytes: %v after %v", sent, e, d)
+		}
+	}
+	h.log.wants(t, "closing because: client_login_timeout (age=0s)")
+	within(t, "the lobby is empty", func() bool { return h.pooler.lobby.count() == 0 })
+}

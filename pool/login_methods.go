@@ -1,0 +1,235 @@
+package pool
+
+import (
+	"os/user"
+	"strconv"
+
+	"poolerd/pool/config"
+	"poolerd/wire"
+	"poolerd/wire/auth"
+	"poolerd/wire/auth/hba"
+	"poolerd/wire/auth/ldap"
+	"poolerd/wire/secure"
+	"poolerd/wire/sock"
+)
+
+// mostLDAP bounds the questions to LDAP servers that are under way at once: each holds a connection there.
+const mostLDAP = 32
+
+// proveNothing is auth_type = any: the client's name means nothing, and the database must say as whom it is served.
+func (l *login) proveNothing() error {
+	if l.console || l.missing {
+		return nil
+	}
+	if l.pool.Database.User == "" {
+		return l.misconfigured("auth_type=any requires forced user")
+	}
+	l.user = l.pool.Database.User
+	return nil
+}
+
+// misconfigured refuses a login that the settings make impossible. The client is told no more than that; why is in the log.
+func (l *login) misconfigured(why string) error {
+	l.tag(l.pooler.log.Error()).Msg(why)
+	return errMisconfigured()
+}
+
+func errMisconfigured() *wire.Error {
+	return wire.Fatalf(wire.CodeInternalError, "bouncer config error")
+}
+
+// proveByPassword is the conversation of the methods that want a password, or what proves that one is known.
+func (l *login) proveByPassword() error {
+	method := map[config.AuthType]auth.Method{config.AuthSCRAM: auth.SCRAM, config.AuthMD5: auth.MD5, config.AuthPlain: auth.Plain}[l.method]
+	x := l.pooler.auth.Begin(method, l.conf.SCRAMIterations, l.secret, l.user)
+	defer x.Zero()
+	if l.secured.conn != nil {
+		x.Bind(l.access.tls.EndPoint())
+	}
+	if _, err := l.conn.Write(x.Start()); err != nil {
+		return err
+	}
+	for {
+		body, err := l.readPassword()
+		if err != nil {
+			return err
+		}
+		reply, done, refused := x.Next(body)
+		clear(body)
+		if refused != nil {
+			return l.wrongPassword(refused)
+		}
+		if len(reply) > 0 {
+			if _, err := l.conn.Write(reply); err != nil {
+				return err
+			}
+		}
+		if done {
+			l.learn(x)
+			return nil
+		}
+	}
+}
+
+// readPassword reads the body of a client's next message, which must be of a login.
+func (l *login) readPassword() ([]byte, error) {
+	typ, body, err := wire.ReadMessage(l.conn, mostPassword)
+	if err != nil {
+		return nil, err
+	}
+	if typ != wire.ClientPassword {
+		return nil, wire.Fatalf(wire.CodeProtocolViolation, "expected a password message, got message type %d", typ)
+	}
+	return body, nil
+}
+
+// learn keeps what the exchange has shown of the password, for the servers of the client's pool.
+func (l *login) learn(x *auth.Exchange) {
+	if password, ok := x.Password(); ok {
+		l.proved.Secret = config.NewSecret(password)
+	}
+	if keys, ok := x.Keys(); ok {
+		kept := keys.Clone()
+		l.proved.Keys = &kept
+	}
+}
+
+// wrongPassword tells of a proof that is none. The message is PostgreSQL's, the log's words and the detail are PgBouncer's. Where auth_query is asked nobody is told whether it found the
+// user; the log says it.
+func (l *login) wrongPassword(err *wire.Error) error {
+	if err.Code != wire.CodeInvalidPassword {
+		return err
+	}
+	told := *err
+	reason := "password authentication failed"
+	if l.method == config.AuthSCRAM || l.method == config.AuthMD5 && config.NewSecret(l.secret.text).Kind() == config.SCRAMSecret {
+		reason = "SASL authentication failed"
+		told.Detail = reason
+	}
+	if l.pool.AuthUser != "" {
+		told.Detail = "wrong password, or no such user"
+		if told.Detail = reason + ": " + told.Detail; l.secret.queried && !l.secret.known {
+			reason = "no such user"
+		}
+	}
+	return &refusal{reason: reason, answer: &told}
+}
+
+// proveByCertificate is the method cert: the certificate that TLS has verified names the user, or a name that a map lets be the user.
+func (l *login) proveByCertificate() error {
+	failed := errCertificate()
+	if l.secured.conn == nil {
+		l.tag(l.pooler.log.Error()).Msg("TLS connection required")
+		return failed
+	}
+	name, ok := secure.CommonName(l.secured.conn.ConnectionState())
+	switch {
+	case !ok:
+		l.tag(l.pooler.log.Error()).Msg("TLS client certificate required")
+		return failed
+	case !l.known():
+		return failed
+	case l.rule.Map != "" && !l.mapAllows(name):
+		l.tag(l.pooler.log.Error()).Msgf("ident map: %s does not have a match", l.rule.Map)
+		return failed
+	case l.rule.Map == "" && name != l.user:
+		l.tag(l.pooler.log.Error()).Msg("TLS certificate name mismatch")
+		return failed
+	}
+	return nil
+}
+
+func errCertificate() *wire.Error {
+	return wire.Fatalf(wire.CodeInvalidAuthorization, "certificate authentication failed")
+}
+
+// checkCertificate sees to the option clientcert of a rule, which wants a certificate beside the method's own proof.
+func (l *login) checkCertificate() error {
+	if l.rule.ClientCert == hba.AnyCert {
+		return nil
+	}
+	if l.secured.conn == nil {
+		return errCertificate()
+	}
+	state := l.secured.conn.ConnectionState()
+	if len(state.VerifiedChains) == 0 {
+		return errCertificate()
+	}
+	if name, ok := secure.CommonName(state); l.rule.ClientCert == hba.VerifyFull && (!ok || l.rule.Map == "" && name != l.user || l.rule.Map != "" && !l.mapAllows(name)) {
+		return errCertificate()
+	}
+	return nil
+}
+
+// mapAllows tells whether auth_ident_file lets the one whom the system calls name be the client's user.
+func (l *login) mapAllows(name string) bool {
+	return name != "" && l.access.idents != nil && l.access.idents.Allows(l.rule.Map, name, l.user)
+}
+
+// proveByPeer is the method peer: the system says whose process is at the other end of the Unix socket.
+func (l *login) proveByPeer() error {
+	failed := wire.Fatalf(wire.CodeInvalidAuthorization, "unix socket login rejected")
+	if !l.local() || !l.known() {
+		return failed
+	}
+	uid, _, _, err := sock.PeerCredentials(l.socket)
+	if err != nil {
+		l.tag(l.pooler.log.Error()).Err(err).Msg("the system does not tell who is at the other end of the unix socket")
+		return failed
+	}
+	account, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+	if err != nil {
+		l.tag(l.pooler.log.Error()).Err(err).Msg("the system user at the other end of the unix socket has no name")
+		return failed
+	}
+	switch {
+	case l.rule.Map != "" && !l.mapAllows(account.Username):
+		l.tag(l.pooler.log.Error()).Msgf("ident map %s cannot be matched", l.rule.Map)
+		return failed
+	case l.rule.Map == "" && account.Username != l.user:
+		return failed
+	}
+	return nil
+}
+
+// proveByLDAP asks for the password and lets an LDAP server judge it.
+func (l *login) proveByLDAP() error {
+	options := l.access.ldap
+	if l.conf.AuthType == config.AuthHBA {
+		var err error
+		if options, err = ldap.New(l.rule.Options); err != nil {
+			return l.misconfigured("options of the hba rule: " + err.Error())
+		}
+	}
+	if _, err := l.conn.Write(wire.AppendAuthenticationCleartext(nil)); err != nil {
+		return err
+	}
+	body, err := l.readPassword()
+	if err != nil {
+		return err
+	}
+	text, rest, ok := wire.CString(body)
+	if !ok || len(rest) > 0 {
+		return wire.Fatalf(wire.CodeProtocolViolation, "invalid password packet size")
+	}
+	password := string(text)
+	clear(body)
+	if password == "" { // an LDAP server takes it for an anonymous login, which succeeds
+		return wire.Fatalf(wire.CodeInvalidPassword, "empty password returned by client")
+	}
+	ctx, stop := l.context()
+	defer stop()
+	select {
+	case l.pooler.ldap <- struct{}{}:
+		defer func() { <-l.pooler.ldap }()
+	case <-ctx.Done():
+		return wire.Fatalf(wire.CodeProtocolViolation, "client_login_timeout")
+	}
+	if err := options.Check(ctx, l.user, password); err != nil {
+		l.tag(l.pooler.log.Warn()).Err(err).Msg("LDAP server refused the login")
+		return wire.Fatalf(wire.CodeInvalidPassword, "LDAP authentication failed")
+	}
+	l.secret.known = true
+	l.proved.Secret = config.NewSecret(password)
+	return nil
+}

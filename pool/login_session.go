@@ -1,0 +1,148 @@
+package pool
+
+import (
+	"slices"
+	"strings"
+
+	"poolerd/pool/vars"
+	"poolerd/wire"
+	"poolerd/wire/sock"
+)
+
+// What follows once a client has proved who it is.
+
+// client makes the Client of a login. What depends on the kind of session is the caller's to fill in.
+func (l *login) client(pool *Pool) *Client {
+	return &Client{
+		id: l.id, pooler: l.pooler, pool: pool, conn: sock.New(l.conn), socket: l.socket, addr: l.socket.RemoteAddr(), local: l.socket.LocalAddr(),
+		user: l.user, database: l.database, version: l.version, began: l.began, waiter: newWaiter(),
+	}
+}
+
+// serveClient runs a session on the pool of the client's database and user.
+func (l *login) serveClient() error {
+	p := l.pooler
+	pool, err := l.choosePool()
+	if err != nil {
+		return err
+	}
+	c := l.client(pool)
+	c.names, c.mode = p.statements.NewClient(), pool.settings().Mode
+	if c.base, err = l.parameters(pool); err != nil {
+		return err
+	}
+	c.vars = c.base
+	c.key = p.keys.issue(c, c.version, l.conf.PeerID)
+	defer p.keys.revoke(c.key)
+	if err := p.enter(c); err != nil {
+		return err
+	}
+	defer p.exit(c)
+	l.entered = true
+	if err := l.welcome(c); err != nil {
+		c.leave(l.refusal(err).reason)
+		return err
+	}
+	l.logLogin()
+	_ = l.conn.SetDeadline(noDeadline)
+	if c.doom.Load() != nil {
+		c.leaveDoomed()
+	}
+	c.tap = p.recorder.tap(c)
+	defer c.tap.end()
+	c.serve()
+	return nil
+}
+
+// choosePool finds the pool that serves the client, and gives it what the login has shown of the user's password.
+func (l *login) choosePool() (*Pool, *wire.Error) {
+	pool, err := l.pooler.pool(l.database, l.user)
+	if err == nil && pool.key.User == l.user {
+		pool.offer(l.proved)
+	}
+	l.proved = Credentials{}
+	return pool, err
+}
+
+func (l *login) logLogin() {
+	l.tag(l.pooler.log.Debug()).Msg("logged in")
+}
+
+// parameters makes the Set of the startup packet.
+func (l *login) parameters(pool *Pool) (*vars.Set, *wire.Error) {
+	set := pool.space.Empty()
+	add := func(name, value string) {
+		name = lower(name)
+		if !slices.Contains(l.conf.IgnoreStartupParameters, name) {
+			set = set.With(vars.Item{Name: name, Value: value})
+		}
+	}
+	for _, param := range l.startup.Params {
+		switch {
+		case param.Name == "user", param.Name == "database", param.Name == "replication", strings.HasPrefix(param.Name, "_pq_."):
+		case param.Name == "options":
+			if slices.Contains(l.conf.IgnoreStartupParameters, "options") {
+				continue
+			}
+			options, err := wire.ParseOptions(param.Value)
+			if err != nil {
+				return nil, wire.Fatalf(wire.CodeInvalidParameterValue, "startup parameter options: %v", err)
+			}
+			for _, o := range options {
+				add(o.Name, o.Value)
+			}
+		case param.Name == "application_name" && l.conf.ApplicationNameAddHost:
+			add(param.Name, param.Value+" - "+l.socket.RemoteAddr().String())
+		default:
+			add(param.Name, param.Value)
+		}
+	}
+	return set, nil
+}
+
+func lower(s string) string { return strings.ToLower(s) }
+
+// welcome greets the client as its server would. What a server with its parameters reports is known, or is asked of one now; that one also tells whether they
+// are valid.
+func (l *login) welcome(c *Client) error {
+	reported, ok := c.vars.Reported()
+	if !ok {
+		var refused *wire.Error
+		if reported, refused = c.meet(); refused != nil {
+			fatal := *refused
+			fatal.Severity = "FATAL"
+			if _, err := l.conn.Write(wire.AppendAuthenticationOK(nil)); err != nil { // the login was right, as PostgreSQL would say first
+				return err
+			}
+			return &fatal
+		}
+	}
+	_, err := l.conn.Write(appendWelcome(wire.AppendAuthenticationOK(nil), reported, c.key))
+	return err
+}
+
+// appendWelcome appends what a server says between the authentication and the first statement.
+func appendWelcome(b []byte, reported []vars.Reported, key cancelKey) []byte {
+	for _, v := range reported {
+		b = wire.AppendParameterStatus(b, v.Name, v.Value)
+	}
+	return wire.AppendReadyForQuery(wire.AppendBackendKeyData(b, key.pid, key.secret), wire.TxIdle)
+}
+
+// serveConsole runs a session on the console's database.
+func (l *login) serveConsole() error {
+	_ = l.conn.SetDeadline(noDeadline)
+	if l.pooler.console == nil {
+		return wire.Fatalf(wire.CodeUndefinedDatabase, "there is no console")
+	}
+	if l.pooler.stage.Load() == stageClosing {
+		return errShutdown()
+	}
+	leave, refused := l.pooler.seatConsole(l.database, l.user)
+	if refused != nil {
+		return refused
+	}
+	defer leave()
+	l.logLogin()
+	return l.pooler.console.Serve(l.conn, l.user)
+}
