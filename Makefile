@@ -11,7 +11,7 @@ TEST_P ?= 2
 TEST_TIMEOUT ?= 10m
 FUZZTIME ?= 5s
 
-.PHONY: help build run test lint arrows fuzz e2e suites suite-regress suite-pipeline suite-pgx bench bench-peers
+.PHONY: help build run test lint arrows fuzz e2e suites suite-regress suite-pipeline suite-pgx pgbouncer-suite bench bench-peers
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -54,6 +54,10 @@ suite-pipeline: build ## of these, libpq_pipeline's tests alone
 
 suite-pgx: build ## of these, pgx's tests alone
 	$(GO) run ./.ci/suites -suite pgx $(ARGS)
+
+pgbouncer-suite: build ## run PgBouncer's own tests on poolerd; SUITE=checkout of PgBouncer at tag pgbouncer_1_25_2; ARGS="-mode direct,poolerd" runs PgBouncer too
+	@test -n "$(SUITE)" || { echo "SUITE is missing: give make pgbouncer-suite SUITE=path, a checkout of https://github.com/pgbouncer/pgbouncer at tag pgbouncer_1_25_2"; exit 1; }
+	$(GO) run ./.ci/suites -suite pgbouncer -pgbouncer $(SUITE) -mode poolerd -limit 60s $(ARGS)
 
 bench: build ## how large should the pool be: half a minute of PostgREST's requests; ARGS="--server-latency 1ms" and others, see poolerd help bench
 	bin/poolerd bench --quick --out bin/bench --force $(ARGS)

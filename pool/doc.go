@@ -165,6 +165,6 @@
 //
 // SHOW CLIENTS and SHOW SERVERS tell who has whom, and why a client keeps its server. The log names a reason (reason.go) for every end. A wrong order of replies shows best in a conversation
 // (wire/wiretest) run direct and through the pooler; wire.AppendTrace writes messages as libpq does. A server that "broke the protocol" means that Pipeline and PostgreSQL
-// disagree: find the message in the trace and make it a row of Pipeline's table test. SIGQUIT shows where every goroutine waits: a client in onReadable under RawRead is idle, one in exchange waits
+// disagree: find the message in the trace and make it a row of Pipeline's table test. SIGABRT ends the process and shows where every goroutine waits: a client in onReadable under RawRead is idle, one in exchange waits
 // for its server, one in acquire for the queue.
 package pool

@@ -4,6 +4,10 @@
 //	go run ./.ci/suites                                   everything, with bin/poolerd
 //	go run ./.ci/suites -suite regress -mode transaction  one suite in one mode, beside the last run without a pooler
 //
+// PgBouncer's own suite is run when it is asked for. It starts the pooler itself, so that its modes are poolerd in PgBouncer's place, and PgBouncer itself:
+//
+//	go run ./.ci/suites -suite pgbouncer -pgbouncer CHECKOUT -mode poolerd
+//
 // Nothing of the suites is kept in this tree. PostgreSQL's source is the package of the installed server's very version, from where apt has the server, and pgx is the
 // version that go.mod names. What was fetched and built stays in the folder that POOLERD_SUITES_CACHE names, else in poolerd/suites of the user's cache.
 //
@@ -38,6 +42,15 @@ type suite struct {
 	run func(context.Context, *bed, string) (*result, error)
 	// least is how many tests have to pass in a mode; 0 is as many as direct.
 	least map[string]int
+	modes []string // in which it can be run; nil is modes
+}
+
+// modesOf are the modes of a suite.
+func (s suite) modesOf() []string {
+	if s.modes != nil {
+		return s.modes
+	}
+	return modes
 }
 
 // suites are those that there are. What they have to pass is what the project promises in CONTRIBUTING.md.
@@ -46,6 +59,7 @@ func suites() []suite {
 		{name: "regress", run: runRegress, least: map[string]int{direct: 215, "transaction": 205, "session": 213}},
 		{name: "pipeline", run: runPipeline, least: map[string]int{"transaction": 0, "session": 0}},
 		{name: "pgx", run: runPgx, least: map[string]int{"transaction": 860, "session": 860}},
+		{name: "pgbouncer", run: runPgbouncer, least: map[string]int{pooled: 220}, modes: []string{direct, pooled}},
 	}
 }
 
@@ -58,6 +72,10 @@ type bed struct {
 	limit    time.Duration // after which a test hangs
 	settings string        // further lines of poolerd's [pgbouncer] section
 	log      func(format string, args ...any)
+
+	pgbouncer string // a checkout of PgBouncer
+	workers   int    // tests of PgBouncer's suite at a time
+	only      string // those of them that are run, an expression for pytest -k; "" is all
 }
 
 // dir makes the folder of what one run leaves behind, empty.
@@ -69,7 +87,7 @@ func (b *bed) dir(suite, mode string) (string, error) {
 func main() {
 	var (
 		wantSuites = flag.String("suite", "regress,pipeline,pgx", "the suites to run, comma-separated")
-		wantModes  = flag.String("mode", strings.Join(modes, ","), "how: direct, transaction, session; one left out is taken from the last run if there is one")
+		wantModes  = flag.String("mode", strings.Join(modes, ","), "how: direct, transaction, session; of PgBouncer's suite direct, poolerd; one left out is taken from the last run if there is one")
 		set        = flag.String("set", "", "further settings of poolerd, `key=value` with semicolons between them")
 		b          = bed{log: func(format string, args ...any) { fmt.Fprintf(os.Stderr, "suites: "+format+"\n", args...) }}
 	)
@@ -77,6 +95,9 @@ func main() {
 	flag.StringVar(&b.out, "out", "bin/suites", "the `folder` for results, differences and logs")
 	flag.IntVar(&b.poolSize, "pool-size", 30, "servers of each pool")
 	flag.DurationVar(&b.limit, "limit", 2*time.Minute, "time after which a test is held to hang, and is ended")
+	flag.StringVar(&b.pgbouncer, "pgbouncer", "", "the `folder` of PgBouncer's source at tag pgbouncer_1_25_2, for its suite")
+	flag.IntVar(&b.workers, "workers", 4, "tests of PgBouncer's suite at a time: most of them wait most of the time")
+	flag.StringVar(&b.only, "only", "", "of PgBouncer's suite, the tests that this `expression` of pytest -k names")
 	flag.Parse()
 	b.settings = strings.ReplaceAll(*set, ";", "\n")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -98,7 +119,7 @@ func (b *bed) runAll(ctx context.Context, wantSuites, wantModes []string) error 
 		if !slices.Contains(wantSuites, s.name) {
 			continue
 		}
-		for _, mode := range modes {
+		for _, mode := range s.modesOf() {
 			r, err := b.runOne(ctx, s, mode, slices.Contains(wantModes, mode))
 			if err != nil {
 				broken = append(broken, fmt.Errorf("%s, %s: %w", s.name, mode, err))
@@ -140,8 +161,8 @@ func (b *bed) prepare(wantSuites, wantModes []string) error {
 		}
 	}
 	for _, name := range wantModes {
-		if !slices.Contains(modes, name) {
-			return fmt.Errorf("-mode %s: not one of %s", name, strings.Join(modes, ", "))
+		if all := append(slices.Clone(modes), pooled); !slices.Contains(all, name) {
+			return fmt.Errorf("-mode %s: not one of %s", name, strings.Join(all, ", "))
 		}
 	}
 	if b.cache = os.Getenv("POOLERD_SUITES_CACHE"); b.cache == "" {
@@ -151,7 +172,10 @@ func (b *bed) prepare(wantSuites, wantModes []string) error {
 		}
 		b.cache = filepath.Join(dir, "poolerd", "suites")
 	}
-	for _, path := range []*string{&b.cache, &b.out, &b.poolerd} {
+	for _, path := range []*string{&b.cache, &b.out, &b.poolerd, &b.pgbouncer} {
+		if *path == "" {
+			continue
+		}
 		absolute, err := filepath.Abs(*path)
 		if err != nil {
 			return err

@@ -75,7 +75,7 @@ func (p *place) startPooler(ctx context.Context, b *bed, mode string) error {
 	p.log = filepath.Join(p.dir, "poolerd.log")
 	cmd := exec.Command("sh", "-c", `exec "$0" serve --config "$1" >"$2" 2>&1`, b.poolerd, config, p.log)
 	cmd.Env = append(environment(), "GOTRACEBACK=all")
-	if p.pooler, err = proc.Start("poolerd", cmd, syscall.SIGTERM); err != nil {
+	if p.pooler, err = proc.Start("poolerd", cmd, syscall.SIGINT); err != nil {
 		return err
 	}
 	p.port = port

@@ -82,7 +82,7 @@ func (p poolerd) start(ctx context.Context, s setup) (*endpoint, error) {
 		"--max-client-conn", strconv.Itoa(s.maxClients),
 		"--log-level", "warn",
 	}
-	process, err := proc.Start(p.label, exec.Command(p.path, append(args, p.args...)...), syscall.SIGTERM)
+	process, err := proc.Start(p.label, exec.Command(p.path, append(args, p.args...)...), syscall.SIGINT)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func startPoolerd(ctx context.Context, o *Options, upstream string, size int) (*
 	cmd := exec.Command(o.Poolerd, append(args, o.Args...)...)
 	cmd.Env = append(childEnvironment(), "POOLERD_UPSTREAM="+upstream) // not an argument: those can be read by everyone on the machine
 	name := fmt.Sprintf("poolerd with pool size %d", size)
-	process, err := proc.Start(name, cmd, syscall.SIGTERM)
+	process, err := proc.Start(name, cmd, syscall.SIGINT)
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func start(ctx context.Context, t *testing.T) *behind {
 // run runs a program until the test ends.
 func run(ctx context.Context, t *testing.T, name string, cmd *exec.Cmd, ready func(*proc.Process) error) {
 	t.Helper()
-	p, err := proc.Start(name, cmd, syscall.SIGTERM)
+	p, err := proc.Start(name, cmd, syscall.SIGINT)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -125,7 +125,7 @@ func loadConfig(c *cli.Context) (*config.Config, []config.Warning, error) {
 			return nil, nil, fmt.Errorf("%s: %w", from.Flag, err)
 		}
 	}
-	cfg.Quiet = c.Bool("quiet")
+	cfg.Quiet = c.Bool("quiet") || c.Bool("daemon")
 	problems := []error{applyFlags(c, cfg), applyDatabase(c, cfg)}
 	if c.Bool("demo") && cfg.Origin("auth_type") == (config.Origin{}) {
 		problems = append(problems, cfg.Set("auth_type", "trust", config.Origin{Flag: "--demo"}))

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/rs/zerolog"
@@ -151,23 +152,33 @@ func (o *opener) openAddress(ctx context.Context, a net.IPAddr, port int) (net.L
 
 // tune sets what Go has no words for: how many connections may wait to be accepted, and that one need not be accepted before it has sent something.
 func (o *opener) tune(l net.Listener) error {
-	c, err := l.(syscall.Conn).SyscallConn()
-	if err != nil {
-		return err
-	}
-	if o.conf.ListenBacklog > 0 {
+	// Where nobody has said how many may wait it is as many as the system allows, which Go has asked for: PgBouncer's 128 are few when everybody comes back at once.
+	if o.conf.Origin("listen_backlog") != (config.Origin{}) {
+		c, err := l.(syscall.Conn).SyscallConn()
+		if err != nil {
+			return err
+		}
 		// On a socket that listens already this changes the number.
 		if err := onSocket(c, "listen", func(fd int) error { return unix.Listen(fd, o.conf.ListenBacklog) }); err != nil {
 			return err
 		}
 	}
-	if _, tcp := l.(*net.TCPListener); tcp && o.conf.TCPDeferAccept > 0 {
-		seconds := int(o.conf.TCPDeferAccept.Seconds())
-		if err := onSocket(c, "TCP_DEFER_ACCEPT", func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, seconds) }); err != nil {
-			o.log.Warn().Err(err).Msg("tcp_defer_accept has no effect")
-		}
+	return deferAccept(l, o.conf.TCPDeferAccept)
+}
+
+// deferAccept lets the system hold back a connection that has not sent anything, for this long (tcp(7), TCP_DEFER_ACCEPT); 0 does not. Unix sockets have no such thing.
+func deferAccept(l net.Listener, wait time.Duration) error {
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		return nil
 	}
-	return nil
+	c, err := tcp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return onSocket(c, "tcp_defer_accept", func(fd int) error {
+		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, int(wait.Seconds()))
+	})
 }
 
 func onSocket(c syscall.RawConn, what string, f func(fd int) error) error {

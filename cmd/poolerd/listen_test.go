@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
@@ -61,7 +62,10 @@ func canTalk(t *testing.T, l net.Listener, network, address string) {
 func TestListenTCP(t *testing.T) {
 	conf := emptyConfig()
 	conf.ListenAddr = []string{"127.0.0.1", "127.0.0.2", "localhost"}
-	conf.ListenBacklog, conf.TCPDeferAccept = 7, 1e9
+	if err := conf.Set("listen_backlog", "7", config.Origin{File: "x.ini"}); err != nil {
+		t.Fatal(err)
+	}
+	conf.TCPDeferAccept = time.Second
 	all, err := listenOn(t, conf)
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +81,9 @@ func TestListenTCP(t *testing.T) {
 	}
 	if got := option(t, all[0], unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT); got == 0 {
 		t.Error("accept is not deferred")
+	}
+	if err := deferAccept(all[0], 0); err != nil || option(t, all[0], unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT) != 0 {
+		t.Errorf("accept is deferred still: %v", err)
 	}
 }
 

@@ -37,15 +37,21 @@ func serve(ctx context.Context, s settings) error {
 		return err
 	}
 	defer logs.Close()
-	return (&service{settings: s, logs: logs, log: log}).run(ctx)
+	err := (&service{settings: s, logs: logs, log: log}).run(ctx)
+	if err != nil && s.Config.Quiet {
+		// Standard error gets it as well, but may lead nowhere.
+		log.WithLevel(zerolog.FatalLevel).Msg(err.Error())
+	}
+	return err
 }
 
 // service is the process that serves. It is the only place where the parts meet.
 type service struct {
 	settings
-	logs   *logs
-	log    zerolog.Logger
-	pooler *pool.Pooler
+	logs      *logs
+	log       zerolog.Logger
+	pooler    *pool.Pooler
+	listeners []net.Listener
 }
 
 func (s *service) run(ctx context.Context) (err error) {
@@ -58,6 +64,7 @@ func (s *service) run(ctx context.Context) (err error) {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(s.Config.Threads)
 	}
+	checkDescriptors(s.log, s.Config)
 	stale, err := checkPidFile(s.Config.PidFile)
 	if err != nil {
 		return err
@@ -75,33 +82,32 @@ func (s *service) run(ctx context.Context) (err error) {
 	if s.pooler, err = pool.New(s.Config, s.log); err != nil {
 		return err
 	}
-	listeners, err := listen(ctx, s.Config, s.log)
-	if err != nil {
+	if s.listeners, err = listen(ctx, s.Config, s.log); err != nil {
 		return err
 	}
 	drop, err := writePidFile(s.Config.PidFile)
 	if err != nil {
-		closeAll(listeners)
+		closeAll(s.listeners)
 		return err
 	}
 	defer drop()
 	s.pooler.SetConsole(admin.New(s.pooler, version(), s.reloadAll))
 	defer s.obeySignals()()
-	for _, l := range listeners {
+	for _, l := range s.listeners {
 		s.log.Info().Msg("listening on " + describe(l.Addr()))
 	}
 	s.log.Info().Msg("process up: " + admin.Describe(version()))
 	if s.Demo {
-		greet(os.Stdout, listeners[0].Addr())
+		greet(os.Stdout, s.listeners[0].Addr())
 	}
 	if s.Daemon {
 		if err := detach(); err != nil {
-			closeAll(listeners)
+			closeAll(s.listeners)
 			return err
 		}
 	}
 	notify(s.log, ready)
-	return s.pooler.Serve(listeners...)
+	return s.pooler.Serve(s.listeners...)
 }
 
 func closeAll(listeners []net.Listener) {
@@ -153,6 +159,11 @@ func (s *service) reloadAll() error {
 	}
 	for _, w := range warnings {
 		s.log.Warn().Msg(w.String())
+	}
+	for _, l := range s.listeners {
+		if err := deferAccept(l, conf.TCPDeferAccept); err != nil && !errors.Is(err, net.ErrClosed) {
+			s.log.Warn().Err(err).Msg("tcp_defer_accept has no effect")
+		}
 	}
 	s.Config = conf
 	return s.logs.Open(conf)

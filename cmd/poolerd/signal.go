@@ -16,8 +16,9 @@ func obeyed() []os.Signal {
 	return []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
 }
 
-// pauser is what SIGUSR1 and SIGUSR2 work on. An error of Pause or Resume says that there was nothing to do.
+// pauser is what SIGUSR1 and SIGUSR2 work on.
 type pauser interface {
+	HoldState() (paused, suspended bool)
 	Pause(ctx context.Context, database string) *wire.Error
 	Resume(database string) *wire.Error
 }
@@ -69,7 +70,7 @@ func (s *signals) one(ctx context.Context, sig os.Signal) {
 		s.log.Info().Msg("got SIGQUIT, fast exit")
 		s.end.Close()
 	case syscall.SIGUSR1:
-		s.suspendAll(ctx)
+		s.pauseAll(ctx)
 	case syscall.SIGUSR2:
 		s.resumeAll()
 	}
@@ -83,15 +84,24 @@ func (s *signals) shutDown(name, waiting string, drain func()) {
 	}
 	s.log.Info().Msg("got " + name + ", shutting down, " + waiting)
 	notify(s.log, stopping)
+	if _, suspended := s.pause.HoldState(); suspended {
+		s.log.Error().Msg("suspend was in progress, going down immediately")
+		s.end.Close()
+		return
+	}
 	drain()
 }
 
-// suspendAll pauses without waiting for the servers that are still at work: further signals have to be heard.
-func (s *signals) suspendAll(ctx context.Context) {
+// pauseAll does not wait for the servers that are still at work: further signals have to be heard.
+func (s *signals) pauseAll(ctx context.Context) {
+	if paused, suspended := s.pause.HoldState(); paused || suspended {
+		s.log.Info().Msg("got SIGUSR1, but already paused/suspended")
+		return
+	}
 	s.log.Info().Msg("got SIGUSR1, pausing all activity")
 	s.tasks.Go(func() {
 		if err := s.pause.Pause(ctx, ""); err != nil && ctx.Err() == nil {
-			s.log.Info().Str("reason", err.Message).Msg("got SIGUSR1, but already paused/suspended")
+			s.log.Info().Msg("SIGUSR1: " + err.Message)
 		}
 	})
 }
@@ -101,9 +111,13 @@ func (s *signals) resumeAll() {
 		s.log.Info().Msg("got SIGUSR2 while shutting down, ignoring")
 		return
 	}
+	from := "PAUSE"
+	if _, suspended := s.pause.HoldState(); suspended {
+		from = "SUSPEND"
+	}
 	if err := s.pause.Resume(""); err != nil {
-		s.log.Info().Str("reason", err.Message).Msg("got SIGUSR2, but not paused/suspended")
+		s.log.Info().Msg("got SIGUSR2, but not paused/suspended")
 		return
 	}
-	s.log.Info().Msg("got SIGUSR2, continuing from PAUSE")
+	s.log.Info().Msg("got SIGUSR2, continuing from " + from)
 }

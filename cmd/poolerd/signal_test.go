@@ -17,11 +17,18 @@ import (
 
 // fakePooler notes what it is told.
 type fakePooler struct {
-	mu       sync.Mutex
-	calls    []string
-	draining bool
-	paused   bool
-	called   chan struct{} // takes something after each call
+	mu        sync.Mutex
+	calls     []string
+	draining  bool
+	paused    bool
+	suspended bool
+	called    chan struct{} // takes something after each call
+}
+
+func (f *fakePooler) HoldState() (paused, suspended bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.paused, f.suspended
 }
 
 func (f *fakePooler) note(call string) {
@@ -32,20 +39,21 @@ func (f *fakePooler) note(call string) {
 }
 
 func (f *fakePooler) Pause(ctx context.Context, database string) *wire.Error {
-	defer f.note("pause")
-	if f.paused {
-		return wire.Errorf(wire.CodeProtocolViolation, "already suspended/paused")
-	}
+	f.mu.Lock()
 	f.paused = true
+	f.mu.Unlock()
+	f.note("pause")
 	return nil
 }
 
 func (f *fakePooler) Resume(string) *wire.Error {
-	defer f.note("resume")
-	if !f.paused {
+	f.note("resume")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.paused && !f.suspended {
 		return wire.Errorf(wire.CodeProtocolViolation, "pooler is not paused/suspended")
 	}
-	f.paused = false
+	f.paused, f.suspended = false, false
 	return nil
 }
 
@@ -73,7 +81,6 @@ func TestSignals(t *testing.T) {
 		{"QUIT", []os.Signal{quit}, "close", []string{"got SIGQUIT, fast exit"}},
 		{"pause and resume", []os.Signal{usr1, usr2}, "pause resume", []string{"got SIGUSR1, pausing all activity", "got SIGUSR2, continuing from PAUSE"}},
 		{"resume alone", []os.Signal{usr2}, "resume", []string{"got SIGUSR2, but not paused/suspended"}},
-		{"pause twice", []os.Signal{usr1, usr1}, "pause pause", []string{"got SIGUSR1, but already paused/suspended"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -102,6 +109,25 @@ func TestSignals(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSuspended: whoever is suspended is not paused, is resumed, and does not wait for anybody when it ends.
+func TestSuspended(t *testing.T) {
+	var out bytes.Buffer
+	fake := &fakePooler{suspended: true, called: make(chan struct{}, 4)}
+	s := &signals{log: zerolog.New(&out), pause: fake, end: fake, shuttingDown: func() bool { return false }}
+	s.one(t.Context(), syscall.SIGUSR1)
+	s.one(t.Context(), syscall.SIGUSR2)
+	fake.suspended = true
+	s.one(t.Context(), syscall.SIGTERM)
+	if got := strings.Join(fake.calls, " "); got != "resume close" {
+		t.Errorf("calls %q", got)
+	}
+	for _, want := range []string{"got SIGUSR1, but already paused/suspended", "got SIGUSR2, continuing from SUSPEND", "suspend was in progress, going down immediately"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("said %s, want %q", out.String(), want)
+		}
 	}
 }
 

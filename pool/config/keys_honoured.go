@@ -43,7 +43,7 @@ func listenKeys() []Key {
 			func(c *Config) *string { return &c.UnixSocketGroup }),
 		boolKey(fixed("so_reuseport", "0", "let several processes listen on one port, between which the system shares out the connections"),
 			func(c *Config) *bool { return &c.SoReusePort }),
-		intKey(fixed("listen_backlog", "128", "connections that may wait to be accepted").in("connections"), 1, math.MaxInt32,
+		intKey(fixed("listen_backlog", "128", "connections that may wait to be accepted; where it is not set as many as the system allows").in("connections"), 1, math.MaxInt32,
 			func(c *Config) *int { return &c.ListenBacklog }),
 		deferKey(key("tcp_defer_accept", "1", "let the system hold back a TCP connection until its first data is there, for 45 s at most (Linux)")),
 		textKey(fixed("user", "", "system user to become after the start as root; empty stays who it is"),

@@ -201,12 +201,12 @@ func (p *pooler) stop(t *testing.T) {
 		running = false
 	default:
 	}
-	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGTERM, syscall.SIGKILL} {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
 		if !running {
 			break
 		}
 		if sig == syscall.SIGKILL {
-			t.Error("two SIGTERM did not end the pooler")
+			t.Error("SIGINT and SIGQUIT did not end the pooler")
 		}
 		_ = p.cmd.Process.Signal(sig)
 		select {

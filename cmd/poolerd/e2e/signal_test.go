@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// TestDrain ends poolerd by SIGTERM: who is in a transaction finishes it, who is
+// TestDrain ends poolerd by SIGINT: who is in a transaction finishes it, who is
 // idle is closed, nobody new comes in, and the exit code is 0.
 func TestDrain(t *testing.T) {
 	t.Parallel()
@@ -25,7 +25,7 @@ func TestDrain(t *testing.T) {
 	mustExec(t, inside, "BEGIN")
 	mustExec(t, inside, "CREATE TABLE drained AS SELECT 1 AS n")
 
-	p.signal(t, syscall.SIGTERM)
+	p.signal(t, syscall.SIGINT)
 	wantClosed(t, idle, time.Second)
 	eventually(t, time.Second, "the door is closed", func() error {
 		conn, err := pgx.Connect(within(t, patience), p.url("fountain"))
@@ -38,29 +38,61 @@ func TestDrain(t *testing.T) {
 	want(t, inside, "SELECT n FROM drained", "1")
 	mustExec(t, inside, "COMMIT")
 	if err := p.endsWithin(t, 2*time.Second); err != nil {
-		t.Errorf("SIGTERM: %v, want exit code 0", err)
+		t.Errorf("SIGINT: %v, want exit code 0", err)
 	}
 	watch := observer(t, shared, "fountain")
 	want(t, watch, "SELECT count(*) FROM drained", "1")
 	mustExec(t, watch, "DROP TABLE drained")
 }
 
-// TestSecondSIGTERM does not wait for a client in a transaction.
-func TestSecondSIGTERM(t *testing.T) {
+// TestSIGTERM waits for the clients to leave, as PgBouncer does: those that are there work on, nobody new comes in, and the exit code is 0.
+func TestSIGTERM(t *testing.T) {
 	t.Parallel()
 	needsPoolerd(t)
 	p := startPooler(t, options{})
-	inside, idle := connect(t, p, "fountain"), connect(t, p, "fountain")
+	idle := connect(t, p, "fountain")
+	want(t, idle, "SELECT 1", "1")
+	p.signal(t, syscall.SIGTERM)
+	eventually(t, patience, "the door is closed", func() error {
+		conn, err := pgx.Connect(within(t, patience), p.url("fountain"))
+		if err != nil {
+			return nil
+		}
+		leave(conn)
+		return errors.New("a client came in")
+	})
+	mustExec(t, idle, "BEGIN")
+	want(t, idle, "SELECT 2", "2")
+	mustExec(t, idle, "COMMIT")
+	leave(idle)
+	if err := p.endsWithin(t, patience); err != nil {
+		t.Errorf("SIGTERM: %v, want exit code 0", err)
+	}
+}
+
+// TestSecondSignal does not wait for a client in a transaction.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	needsPoolerd(t)
+	p := startPooler(t, options{})
+	inside := connect(t, p, "fountain")
 	mustExec(t, inside, "BEGIN")
-	want(t, inside, "SELECT 'second SIGTERM'", "second SIGTERM")
+	want(t, inside, "SELECT 'second signal'", "second signal")
 	p.signal(t, syscall.SIGTERM)
-	wantClosed(t, idle, time.Second) // the first one has been heard
-	want(t, inside, "SELECT 'second SIGTERM'", "second SIGTERM")
-	p.signal(t, syscall.SIGTERM)
-	_ = p.endsWithin(t, time.Second)
+	eventually(t, patience, "the first signal has been heard", func() error {
+		if !strings.Contains(p.readWholeLog(t), "got SIGTERM, shutting down") {
+			return errors.New("the log does not say so")
+		}
+		return nil
+	})
+	want(t, inside, "SELECT 'second signal'", "second signal")
+	p.signal(t, syscall.SIGINT)
+	if err := p.endsWithin(t, time.Second); err != nil {
+		t.Errorf("SIGTERM and SIGINT: %v, want exit code 0", err)
+	}
 	// Its transaction does not stay open behind it.
 	becomes(t, time.Second, observer(t, shared, "fountain"),
-		"SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%second SIGTERM%'", "0")
+		"SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%second signal%'", "0")
 }
 
 // wantClosed waits until the other side closes an idle client.
