@@ -87,6 +87,7 @@ type Client struct {
 	boundName      []byte          // that name
 	lastKind       lex.Kind        // of what was sent last to be executed
 	asked          time.Time       // when the request that is being answered was sent
+	counted        bool            // the flight under way is in the tally
 	late           lateOp
 	attempt        attempt     // the request under way
 	terminates     bool        // the simple Query under way ends its own backend
@@ -194,6 +195,7 @@ func (c *Client) onReadable(uintptr) bool {
 			c.tap.sent(space[:n])
 		}
 		c.in.w += n
+		c.tally.received += uint64(n)
 		c.process()
 		if c.left != "" {
 			return true
@@ -268,6 +270,7 @@ func (c *Client) flushReply() {
 	if len(c.reply) == 0 {
 		return
 	}
+	c.tally.sent += uint64(len(c.reply))
 	if err := c.write(c.reply); err != nil {
 		c.leave(reasonClientGone)
 	}
@@ -333,8 +336,10 @@ func (c *Client) attach(s *Server) {
 	now := time.Now()
 	c.busy, c.moved = s, false
 	s.replies.reset()
-	s.requests = now
+	s.requested.Store(now.UnixNano())
 	s.uses.Add(1)
+	c.tally.assigns++
+	c.tally.began = now
 	c.mu.Lock()
 	c.server, c.state, c.since = s, StateActive, now
 	if c.inTx.IsZero() {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/md5"
 	"encoding/hex"
-	"net"
 	"os/user"
 	"strings"
 	"testing"
@@ -189,9 +188,13 @@ func TestAny(t *testing.T) {
 // console notes who was let in to it.
 type consoleDoor struct{ users chan string }
 
-func (c consoleDoor) Serve(nc net.Conn, user string) error {
-	c.users <- user
-	_, err := nc.Write(appendWelcome(wire.AppendAuthenticationOK(nil), nil, cancelKey{1, []byte{1, 2, 3, 4}}))
+func (c consoleDoor) Serve(s *ConsoleSession) error {
+	who := s.User
+	if s.Owner {
+		who = "owner"
+	}
+	c.users <- who
+	_, err := s.Conn.Write(appendWelcome(wire.AppendAuthenticationOK(nil), nil, cancelKey{1, []byte{1, 2, 3, 4}}))
 	return err
 }
 
@@ -217,7 +220,7 @@ func TestConsoleLogin(t *testing.T) {
 	for user := range door.users {
 		got = append(got, user)
 	}
-	if strings.Join(got, " ") != "pgbouncer plain scram" {
+	if strings.Join(got, " ") != "owner plain scram" {
 		t.Errorf("let in: %s", got)
 	}
 }

@@ -127,18 +127,18 @@ func TestAgreed(t *testing.T) {
 	cert, key := a.issue("server", "localhost")
 	tests := []struct {
 		server Settings
-		client tls.Config
+		client *tls.Config
 		want   string // "" is a refusal
 	}{
-		{Settings{Protocols: "tlsv1.2", Ciphers: "ECDHE-ECDSA-AES256-GCM-SHA384"}, tls.Config{}, "TLSv1.2/ECDHE-ECDSA-AES256-GCM-SHA384"},
-		{Settings{Protocols: "all", Ciphers: "ECDHE+AES128+SHA"}, tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}, "TLSv1/ECDHE-ECDSA-AES128-SHA"},
-		{Settings{}, tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, ""},
-		{Settings{Protocols: "tlsv1.3"}, tls.Config{MaxVersion: tls.VersionTLS12}, ""},
-		{Settings{TLS13Ciphers: "TLS_CHACHA20_POLY1305_SHA256"}, tls.Config{}, "TLSv1.3/TLS_CHACHA20_POLY1305_SHA256"},
-		{Settings{TLS13Ciphers: "TLS_AES_256_GCM_SHA384"}, tls.Config{}, "TLSv1.3/TLS_AES_256_GCM_SHA384"},
-		{Settings{TLS13Ciphers: "TLS_AES_128_CCM_SHA256:TLS_AES_128_GCM_SHA256"}, tls.Config{}, "TLSv1.3/TLS_AES_128_GCM_SHA256"},
-		{Settings{TLS13Ciphers: "TLS_CHACHA20_POLY1305_SHA256", ECDHCurve: "prime256v1"}, tls.Config{CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256}}, "TLSv1.3/TLS_CHACHA20_POLY1305_SHA256"},
-		{Settings{TLS13Ciphers: "TLS_CHACHA20_POLY1305_SHA256", Protocols: "tlsv1.2"}, tls.Config{}, "TLSv1.2/ECDHE-ECDSA-AES128-GCM-SHA256"},
+		{Settings{Protocols: "tlsv1.2", Ciphers: "ECDHE-ECDSA-AES256-GCM-SHA384"}, &tls.Config{}, "TLSv1.2/ECDHE-ECDSA-AES256-GCM-SHA384"},
+		{Settings{Protocols: "all", Ciphers: "ECDHE+AES128+SHA"}, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}, "TLSv1/ECDHE-ECDSA-AES128-SHA"},
+		{Settings{}, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, ""},
+		{Settings{Protocols: "tlsv1.3"}, &tls.Config{MaxVersion: tls.VersionTLS12}, ""},
+		{Settings{TLS13Ciphers: "TLS_CHACHA20_POLY1305_SHA256"}, &tls.Config{}, "TLSv1.3/TLS_CHACHA20_POLY1305_SHA256"},
+		{Settings{TLS13Ciphers: "TLS_AES_256_GCM_SHA384"}, &tls.Config{}, "TLSv1.3/TLS_AES_256_GCM_SHA384"},
+		{Settings{TLS13Ciphers: "TLS_AES_128_CCM_SHA256:TLS_AES_128_GCM_SHA256"}, &tls.Config{}, "TLSv1.3/TLS_AES_128_GCM_SHA256"},
+		{Settings{TLS13Ciphers: "TLS_CHACHA20_POLY1305_SHA256", ECDHCurve: "prime256v1"}, &tls.Config{CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256}}, "TLSv1.3/TLS_CHACHA20_POLY1305_SHA256"},
+		{Settings{TLS13Ciphers: "TLS_CHACHA20_POLY1305_SHA256", Protocols: "tlsv1.2"}, &tls.Config{}, "TLSv1.2/ECDHE-ECDSA-AES128-GCM-SHA256"},
 	}
 	for _, test := range tests {
 		s := test.server
