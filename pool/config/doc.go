@@ -10,7 +10,7 @@
 // last of several equal keys wins. Names of sections and keys have their case, words as values have any. Numbers are C's: 0x in front makes one hexadecimal, 0 octal;
 // any number but 0 turns a switch on, and on, off, yes, no, true, false do as well. Durations are seconds, as "120" or "0.5", or with a unit as "500ms" or "2m".
 //
-// A line of [databases], [users] or [peers] holds name=value pairs with blanks between them; a value with blanks stands in 'single quotes', with '' for one quote, and
+// A line of [databases], [users] or [peers] holds name=value pairs with blanks between them; a value with blanks stands in 'single quotes', with ” for one quote, and
 // none is empty. There a size below 0, and a limit or a timeout of 0, count as not set: the global one is used. A database without a host is at the Unix socket in
 // unix_socket_dir. Several hosts have commas between them and one port.
 //
@@ -21,14 +21,14 @@
 // backslashes, backquotes and """, has no %include, no quoted key with a doubled quote, and keeps no line numbers, without which a problem cannot be
 // named by its place. The reader here is small for these reasons, and only for them.
 //
-// # Where the defaults differ from PgBouncer's
+// # Where it departs from PgBouncer
 //
 //   - pool_mode is transaction (PgBouncer: session): session state is kept per client here, so that it is safe.
 //   - max_client_conn is 10000 (100): an idle client costs a few kilobytes.
 //   - listen_addr is 127.0.0.1 (none).
 //   - auth_query names the schema of pg_authid, so that no table of that name can stand in its way.
 //   - server_login_retry is 0.5 s (15 s): here it is the longest pause of a growing backoff between attempts to reach a server.
-//   - With auth_type=trust a user need not stand in auth_file.
+//   - With auth_type=trust and no auth_file every user is known.
 //   - A broken line of auth_file or of the access rules is an error, and the whole file with it: PgBouncer goes on without the rest.
 //   - The console's database is called poolerd as well, so that no database can have that name.
 //
