@@ -106,9 +106,10 @@ type Client struct {
 	opened         bool // the deferred BEGIN was sent, and no ReadyForQuery has come since
 	step           func(uintptr) bool
 
-	waiter *waiter
-	attend *attendant
-	left   string // why the session ended
+	waiter  *waiter
+	attend  *attendant
+	toldWhy bool   // it was told why it is ended from outside
+	left    string // why the session ended
 
 	mu     sync.Mutex
 	state  State
@@ -309,7 +310,7 @@ func (c *Client) leaveWith(reason string, err *wire.Error) {
 func (c *Client) leaveDoomed() {
 	d := c.doom.Load()
 	_ = c.conn.SetDeadline(time.Now().Add(farewellLimit))
-	if d.err != nil && c.body == 0 && (c.busy == nil || c.busy.replies.boundary()) {
+	if d.err != nil && !c.toldWhy && c.body == 0 && (c.busy == nil || c.busy.replies.boundary()) {
 		c.leaveWith(d.reason, d.err)
 	}
 	c.leave(d.reason)

@@ -42,10 +42,10 @@
 //	open      when a pool opens servers                                           age       when it closes them
 //	shares    how many a database and a user may have, over all pools             evict     an idle one that goes for another pool's client
 //	gates     what the console has said about databases, and what that holds      pause, suspend, kill, reconnect, disable: its commands
-//	connect   pgxpool: how servers come into being; connect_launch: the dialling, connect_tls, connect_error
+//	connect   pgxpool: how servers come into being; connect_launch: the dialling  connect_error  what clients are told when that fails
 //	hosts     where a server may be reached, and in which order                   resolve   names of hosts, and what is remembered of them
-//	serverlogin  the login on a new server: serverlogin_auth answers PostgreSQL, serverlogin_secret knows what with
-//	servercheck  whether a server that has rested still serves                    server    Server: one connection
+//	serverlogin  the login on a new server, _auth: answering, _secret: what with  servercheck  whether one that has rested still serves
+//	server    Server: one connection
 //	outage    the time without PostgreSQL                                         tend      limits of time of clients
 //	snapshot, stats, reason: what the console and the log see
 //	tap, record: what is copied of the traffic where that is recorded; the format and what it leaves out is wire/record's

@@ -145,3 +145,30 @@ func TestControlInTheMiddle(t *testing.T) {
 		return ofDatabase == all && clients == 0 && len(p.Clients()) == 0
 	})
 }
+
+// TestToldWhyNotThatCancelled: a client whose query is cancelled because the session is ended hears why, and nothing of the cancel.
+func TestToldWhyNotThatCancelled(t *testing.T) {
+	f := startFake(t)
+	hanging := make(chan *fakeSession, 1)
+	f.hook = func(s *fakeSession, typ byte, body []byte) bool {
+		if typ != wire.ClientQuery || string(body) != "HANG\x00" {
+			return false
+		}
+		hanging <- s
+		return true
+	}
+	p, addr := startPooler(t, f.url(), nil)
+	c := logIn(t, addr)
+	c.send(wire.AppendQuery(nil, "HANG"))
+	s := <-hanging
+	for _, one := range p.allClients() {
+		one.end(reasonKilled, wire.Fatalf(wire.CodeAdminShutdown, reasonKilled))
+	}
+	answer := wire.Errorf(wire.CodeQueryCanceled, "canceling statement due to user request").Append(nil)
+	if _, err := s.conn.Write(wire.AppendReadyForQuery(answer, wire.TxIdle)); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.closed(); got != "E(57P01)Z" {
+		t.Error(got)
+	}
+}

@@ -54,13 +54,6 @@ func (b *logBook) wants(t *testing.T, text string) {
 	within(t, "a line of the log with "+text, func() bool { return strings.Contains(b.String(), text) })
 }
 
-// clear forgets all lines.
-func (b *logBook) clear() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.text.Reset()
-}
-
 // openHouse starts a pooler that holds up no failed login. change gets the settings and a folder for files, prepare the pooler before it serves.
 func openHouse(t *testing.T, upstream string, change func(c *config.Config, dir string), prepare ...func(*Pooler)) *loginHouse {
 	t.Helper()
@@ -115,7 +108,7 @@ func (h *loginHouse) settings(upstream string, change func(c *config.Config, dir
 }
 
 // file writes a file in a folder, and gives its path.
-func file(t *testing.T, dir, name, text string) string {
+func file(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

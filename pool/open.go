@@ -142,7 +142,7 @@ func (p *Pool) openOne(attempt context.Context, why purpose) {
 func (p *Pool) failed(err *wire.Error, now time.Time) {
 	again := p.outage.failed(err, now, p.pooler.config().ServerLoginRetry)
 	var lost []*waiter
-	if p.outage.hopeless(now) && (p.busy == 0 || p.outage.down()) {
+	if p.outage.hopeless(now) && (p.outage.down() || !p.mayComeFree()) {
 		for w := p.queue.pop(); w != nil; w = p.queue.pop() {
 			lost = append(lost, w)
 		}
@@ -170,10 +170,23 @@ func (p *Pool) retry() {
 
 // refusal tells a client at once that PostgreSQL is out of reach, while the pool pauses between attempts. The lock is held.
 func (p *Pool) refusal(now time.Time) *wire.Error {
-	if p.hold != holdNothing || p.busy > 0 && !p.outage.down() || p.opening > 0 || p.outage.due(now) || !p.outage.hopeless(now) {
+	if p.hold != holdNothing || !p.outage.down() && p.mayComeFree() || p.opening > 0 || p.outage.due(now) || !p.outage.hopeless(now) {
 		return nil
 	}
 	return p.outage.cached()
+}
+
+// mayComeFree tells whether a server that a client has may serve another one after it. One that is to be closed then is not worth waiting for. The lock is held.
+func (p *Pool) mayComeFree() bool {
+	if p.busy == 0 {
+		return false
+	}
+	for s := range p.servers {
+		if !p.closeNeeded(s) {
+			return true
+		}
+	}
+	return false
 }
 
 // outageError is why no server can be opened, nil when that is not so.

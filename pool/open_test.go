@@ -51,8 +51,10 @@ func TestShares(t *testing.T) {
 	if s.hungry.Load() != 2 {
 		t.Errorf("%d pools wait, want 2", s.hungry.Load())
 	}
-	if !s.claimed(a) || !s.claimed(a) || s.claimed(a) {
-		t.Error("a server of a is to go for each of the two that wait, and no third")
+	for i, want := range []bool{true, true, false} {
+		if got := s.claimed(a); got != want {
+			t.Errorf("server %d of a goes for one that waits: %v, want %v", i, got, want)
+		}
 	}
 	if next := s.give(a.key); len(next) != 2 || next[0] != b || next[1] != other {
 		t.Errorf("next are %v", next)

@@ -49,6 +49,7 @@ func (p *Pooler) change(conf *config.Config, access *access) error {
 		}
 		e.Str("key", change.Key).Str("old", change.Old).Str("new", change.New).Bool("needs_restart", change.Restart).Msg("setting changed")
 	}
+	conf = conf.Keeping(old)
 	p.settings.Store(conf)
 	p.access.Store(access)
 	moved := map[string]bool{}

@@ -163,7 +163,7 @@ func (c *loginConn) answerSASL(data []byte) ([]byte, *errLogin) {
 	}
 	known := c.launch.known(c.at)
 	if known.Keys != nil {
-		defer known.Keys.Zero()
+		defer known.Keys.Zero() // they are a copy
 	}
 	switch {
 	case known.Secret.Kind() == config.PlainSecret:

@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -16,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,14 +29,14 @@ import (
 
 // authority signs certificates for one test.
 type authority struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	name string
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-func newAuthority(t *testing.T, name string) *authority {
+func newAuthority(t testing.TB, name string) *authority {
 	t.Helper()
 	a := &authority{t: t, dir: t.TempDir(), name: name}
 	template := &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
@@ -166,29 +164,11 @@ func (g *guarded) rule(t *testing.T, lines ...string) {
 	within(t, "PostgreSQL has read its rules", func() bool { return g.run(t, "SELECT pg_conf_load_time()") != before })
 }
 
-// log collects what a pooler logs.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // front is a pooler before a PostgreSQL, with its log.
 type front struct {
 	*Pooler
 	addr string
-	log  *log
+	log  *logBook
 }
 
 // startFront serves a pooler that trusts its clients. Its names resolve to PostgreSQL's address.
@@ -202,7 +182,7 @@ func startFront(t *testing.T, port int, change func(*config.Config, *config.Data
 		change(conf, &db)
 	}
 	conf.Databases = map[string]config.Database{"*": db}
-	f := &front{log: &log{}}
+	f := &front{log: &logBook{}}
 	p, err := New(conf, zerolog.New(f.log))
 	if err != nil {
 		t.Fatal(err)
@@ -433,6 +413,39 @@ func TestCancelOverTLS(t *testing.T) {
 	}
 	if strings.Contains(f.log.String(), "cancel request failed") {
 		t.Errorf("the log has a failure:\n%s", f.log)
+	}
+}
+
+// TestPasswordChanged: when new servers are refused for good, nobody waits for a server that will be closed when its client gives it back.
+func TestPasswordChanged(t *testing.T) {
+	g := startGuarded(t)
+	g.rule(t, "host all all all scram-sha-256")
+	f := startFront(t, g.Port(), func(_ *config.Config, db *config.Database) {
+		db.User, db.Password = "scrammed", config.NewSecret("secret")
+	})
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	holder, err := pgx.Connect(ctx, fmt.Sprintf("postgres://anyone@%s/postgres?sslmode=disable", f.addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = holder.Close(ctx) }()
+	if _, err := holder.Exec(ctx, "BEGIN; SELECT 1"); err != nil {
+		t.Fatal(err)
+	}
+	g.run(t, "ALTER ROLE scrammed PASSWORD 'other'")
+	if err := f.Reconnect(""); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, err := f.ask(t, "anyone", "SELECT 'here'"); err == nil || !strings.Contains(err.Error(), "password authentication failed for user") {
+		t.Errorf("%v\n%s", err, f.log)
+	}
+	if d := time.Since(began); d > 3*time.Second {
+		t.Errorf("the error took %v", d)
+	}
+	if _, err := holder.Exec(ctx, "COMMIT"); err != nil {
+		t.Errorf("the holder's transaction: %v", err)
 	}
 }
 

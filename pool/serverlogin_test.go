@@ -11,6 +11,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -230,8 +232,30 @@ func TestServerKeys(t *testing.T) {
 	}
 }
 
-// TestDirectTLS: TLS from the first byte, with PostgreSQL's protocol named, where no SSLRequest is understood.
-func TestDirectTLS(t *testing.T) {
+// TestClientsLoginOpensServers: where the pooler knows a secret only, what a client shows of its password opens PostgreSQL: the keys of a SCRAM login, in plain text and bound to TLS, or the password of a
+// plain one.
+func TestClientsLoginOpensServers(t *testing.T) {
+	g := startGuarded(t)
+	g.rule(t, "host all all all scram-sha-256")
+	users := filepath.Join(t.TempDir(), "users")
+	secret := g.run(t, "SELECT rolpassword FROM pg_authid WHERE rolname = 'scrammed'")
+	if err := os.WriteFile(users, []byte(`"scrammed" "`+secret+"\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range []config.AuthType{config.AuthSCRAM, config.AuthPlain} {
+		for _, mode := range []secure.Mode{secure.Disable, secure.Require} {
+			f := startFront(t, g.Port(), func(c *config.Config, _ *config.Database) {
+				c.AuthType, c.AuthFile, c.ServerTLS.Mode = method, users, mode
+			})
+			if got, err := f.ask(t, "scrammed", "SELECT current_user::text"); err != nil || got != "scrammed" {
+				t.Errorf("%v, %v: %s, %v\n%s", method, mode, got, err, f.log)
+			}
+		}
+	}
+}
+
+// TestServerDirectTLS: TLS from the first byte, with PostgreSQL's protocol named, where no SSLRequest is understood.
+func TestServerDirectTLS(t *testing.T) {
 	ca := newAuthority(t, "ca")
 	ca.issue("db.test")
 	cert, err := tls.LoadX509KeyPair(ca.file("db.test.crt"), ca.file("db.test.key"))

@@ -277,9 +277,9 @@ func TestTimeouts(t *testing.T) {
 		sends  []string
 		want   string
 	}{
-		{"idle in a transaction", func(c *config.Config) { c.IdleTransactionTimeout = limit }, []string{"BEGIN", "SELECT 1"}, "E(25P03)"},
-		{"idle behind a deferred BEGIN", func(c *config.Config) { c.IdleTransactionTimeout = limit }, []string{"BEGIN"}, "E(25P03)"},
-		{"a long transaction", func(c *config.Config) { c.TransactionTimeout = limit }, []string{"BEGIN", "SELECT 1"}, "E(25P04)"},
+		{"idle in a transaction", func(c *config.Config) { c.IdleTransactionTimeout = limit }, []string{"BEGIN", "SELECT 1"}, "E(08P01)"},
+		{"idle behind a deferred BEGIN", func(c *config.Config) { c.IdleTransactionTimeout = limit }, []string{"BEGIN"}, "E(08P01)"},
+		{"a long transaction", func(c *config.Config) { c.TransactionTimeout = limit }, []string{"BEGIN", "SELECT 1"}, "E(08P01)"},
 		{"an idle client", func(c *config.Config) { c.ClientIdleTimeout = limit }, []string{"SELECT 1"}, "E(57P05)"},
 		{"a long query", func(c *config.Config) { c.QueryTimeout = limit }, []string{"HANG"}, "E(57014)"},
 		{"idle in session mode", func(c *config.Config) {

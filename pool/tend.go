@@ -22,6 +22,7 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 		c.limits, _ = conf.Pool(c.database, c.user)
 	}
 	limits := c.limits
+	// The SQLSTATE of the limits of transactions is PgBouncer's: drivers take those of class 25, which PostgreSQL has, for a session that goes on.
 	switch state {
 	case StateWaiting:
 		c.tendWaiting(conf, limits, over, since, served, server != nil)
@@ -34,7 +35,7 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 	case StateInTx:
 		switch {
 		case inside && over(limits.IdleTransactionTimeout, since):
-			c.end(reasonIdleInTx, wire.Fatalf(wire.CodeIdleInTransactionTimeout, "idle transaction timeout (idle_transaction_timeout = %v)", limits.IdleTransactionTimeout))
+			c.end(reasonIdleInTx, wire.Fatalf(wire.CodeProtocolViolation, "idle transaction timeout (idle_transaction_timeout = %v)", limits.IdleTransactionTimeout))
 			return
 		case !inside && conf.ServerFastClose && server != nil && server.obsolete():
 			c.end(reasonConfigChanged, errConfigChanged())
@@ -50,7 +51,7 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 		}
 	}
 	if state != StateIdle && over(limits.TransactionTimeout, inTx) {
-		c.end(reasonTxTimeout, wire.Fatalf(wire.CodeTransactionTimeout, "transaction timeout (transaction_timeout = %v)", limits.TransactionTimeout))
+		c.end(reasonTxTimeout, wire.Fatalf(wire.CodeProtocolViolation, "transaction timeout (transaction_timeout = %v)", limits.TransactionTimeout))
 		return
 	}
 	if c.conn.Gone() {

@@ -18,8 +18,6 @@ const (
 	CodeFeatureNotSupported        Code = "0A000"
 	CodeInvalidParameterValue      Code = "22023"
 	CodeInFailedTransaction        Code = "25P02"
-	CodeIdleInTransactionTimeout   Code = "25P03"
-	CodeTransactionTimeout         Code = "25P04"
 	CodeUndefinedPreparedStatement Code = "26000"
 	CodeInvalidAuthorization       Code = "28000"
 	CodeInvalidPassword            Code = "28P01"

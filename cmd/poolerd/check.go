@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"poolerd/pool/config"
+	"poolerd/wire/auth/ldap"
 )
 
 func checkCommand() *cli.Command {
@@ -39,8 +40,7 @@ func checkCommand() *cli.Command {
 func check(w io.Writer, path string) error {
 	cfg, warnings, err := config.Load(path)
 	if err == nil {
-		_, secretsErr := cfg.Secrets()
-		err = merge(cfg.Check(), secretsErr)
+		err = merge(cfg.Check(), cfg.CheckFiles(), checkLDAP(cfg))
 		warnings = append(warnings, cfg.Warnings()...)
 		if len(cfg.Databases) == 0 {
 			warnings = append(warnings, config.Warning{Origin: config.Origin{File: path}, Key: "[databases]", Reason: "names no database, so that serve needs --upstream"})
@@ -59,6 +59,17 @@ func check(w io.Writer, path string) error {
 		return err
 	}
 	return errReported
+}
+
+// checkLDAP judges auth_ldap_options.
+func checkLDAP(cfg *config.Config) error {
+	if cfg.AuthType != config.AuthLDAP || cfg.AuthLDAPOptions == "" {
+		return nil
+	}
+	if _, err := ldap.ParseOptions(cfg.AuthLDAPOptions); err != nil {
+		return &config.Error{Origin: cfg.Origin("auth_ldap_options"), Key: "auth_ldap_options", Reason: err.Error()}
+	}
+	return nil
 }
 
 // merge makes one list of the problems in several errors, nil when there is none.

@@ -7,7 +7,7 @@ import (
 	"poolerd/wire/secure"
 )
 
-// Check finds what cannot be meant, over all settings together. It opens no file: Secrets tells whether auth_file can be read. That some database must be
+// Check finds what cannot be meant, over all settings together. It opens no file: that is CheckFiles'. That some database must be
 // named is the caller's to check, who knows what else may name one.
 func (c *Config) Check() error {
 	k := checker{c: c}
@@ -89,7 +89,7 @@ func (c *Config) asksServers() bool {
 	return false
 }
 
-// encryption judges which files TLS needs; secure.NewServer and secure.NewClient look into them.
+// encryption judges which files TLS needs; CheckFiles looks into them.
 func (k *checker) encryption() {
 	client, server := k.c.ClientTLS, k.c.ServerTLS
 	if client.Mode != secure.Disable {

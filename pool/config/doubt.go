@@ -7,11 +7,12 @@ import (
 )
 
 // Warnings finds what works and is likely not meant: dangerous combinations, settings without effect beside others, and what PgBouncer would do otherwise. It looks
-// at the modes of the files that hold secrets and reads auth_file; what is wrong with them is Secrets' to say. The order is fixed.
+// at the modes of the files that hold secrets, and reads auth_file and auth_hba_file; what is wrong with them is CheckFiles' to say. The order is fixed.
 func (c *Config) Warnings() []Warning {
 	d := doubter{c: c}
 	d.users, _ = c.Secrets()
 	d.logins()
+	d.rules()
 	d.authQuery()
 	d.encryption()
 	d.pools()

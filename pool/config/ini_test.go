@@ -2,8 +2,11 @@ package config
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
+
+	"poolerd/wire/secure"
 )
 
 // read reads text with a few files to include.
@@ -114,10 +117,55 @@ func TestConnString(t *testing.T) {
 	}
 }
 
+// writtenBack: what SHOW CONFIG shows can stand in the file, and means the same.
+func writtenBack(t *testing.T, c *Config) {
+	t.Helper()
+	again := Defaults()
+	for _, k := range honouredKeys() {
+		if k.full != nil {
+			continue // a part of it may be masked
+		}
+		if err := again.Set(k.Name, k.get(c), Origin{}); err != nil {
+			t.Fatalf("%s cannot be written back: %v", k.Name, err)
+		}
+		if k.get(again) != k.get(c) || k.differs(again, c) {
+			t.Fatalf("%s = %q comes back as %q", k.Name, k.get(c), k.get(again))
+		}
+	}
+}
+
+// FuzzConnString: pairs that are written again are read as the same, and no problem shows what may be a password.
+func FuzzConnString(f *testing.F) {
+	f.Add("host=a port=1 password='it''s a'")
+	f.Add("host = 'x' y")
+	f.Add("a=b'c d='")
+	f.Fuzz(func(t *testing.T, text string) {
+		pairs, err := connString(text)
+		if err != nil {
+			if len(text) > 20 && strings.Contains(err.Reason, text) {
+				t.Fatalf("%q shows in %q", text, err.Reason)
+			}
+			return
+		}
+		var b strings.Builder
+		for _, p := range pairs {
+			if p.value == "" || p.key == "" {
+				t.Fatalf("%q gives %q = %q", text, p.key, p.value)
+			}
+			b.WriteString(p.key + "='" + strings.ReplaceAll(p.value, "'", "''") + "' ")
+		}
+		again, err := connString(b.String())
+		if err != nil || !slices.Equal(again, pairs) {
+			t.Fatalf("%q: %q written again gives %v, %v", text, b.String(), again, err)
+		}
+	})
+}
+
 // FuzzParse: no text breaks the reader, every problem has a place, and what is accepted can be checked, shown and looked up.
 func FuzzParse(f *testing.F) {
 	f.Add("[databases]\n* = host=x port=1 password='a b'\n[pgbouncer]\nlisten_addr=*,[::1]:3\npool_mode=session\n[users]\nu=pool_size=3\n[poolerd]\ndefer_begin=off")
 	f.Add("%include x\n[peers]\n1=host=x\n'a'=\"")
+	f.Add("[pgbouncer] ; x\ndefault_pool_size=0x10\nunix_socket_mode=0770\nauth_query=select * from t where n=$1\nauth_user=u\nclient_tls_sslmode=Require\nlisten_addr=\n[databases]\na=host=x,@y load_balance_hosts=disable min_pool_size=-1")
 	f.Add("[pgbouncer]\nquery_timeout=1e9\ntcp_user_timeout=5\nverbose=9")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, _, err := parse("f.ini", []byte(text), func(string) ([]byte, error) { return nil, fs.ErrNotExist })
@@ -135,8 +183,15 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("pool of %q: %+v", name, p)
 			}
 		}
-		if changes := Diff(c, c); len(changes) > 0 {
-			t.Fatalf("differs from itself: %v", changes)
+		if changes := Diff(c, c.Clone()); len(changes) > 0 {
+			t.Fatalf("differs from its clone: %v", changes)
+		}
+		writtenBack(t, c)
+		c.AuthFile, c.AuthHBAFile, c.AuthIdentFile, c.ClientTLS, c.ServerTLS = "", "", "", secure.Settings{}, secure.Settings{} // no file is opened
+		for _, w := range c.Warnings() {
+			if strings.ContainsAny(w.String(), "\n\r\x00") {
+				t.Fatalf("not on one line: %q", w.String())
+			}
 		}
 	})
 }

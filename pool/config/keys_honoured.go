@@ -89,7 +89,7 @@ func sessionKeys() []Key {
 		textKey(key("server_reset_query", "DISCARD ALL", "statement run on a server when a session-mode client leaves it; empty is none"),
 			func(c *Config) *string { return &c.ServerResetQuery }),
 		boolKey(key("server_reset_query_always", "0", "run server_reset_query in every mode"), func(c *Config) *bool { return &c.ServerResetQueryAlways }),
-		boolKey(fixed("disable_pqexec", "0", "refuse the simple query protocol, in which one message can hold several statements"), func(c *Config) *bool { return &c.DisablePqexec }),
+		boolKey(key("disable_pqexec", "0", "refuse the simple query protocol, in which one message can hold several statements"), func(c *Config) *bool { return &c.DisablePqexec }),
 		packetKey(key("max_packet_size", "2147483647", "largest message that is let through, either way").in("bytes")),
 	}
 }

@@ -38,3 +38,18 @@ func (c *Config) SetOnline(key, value string) error {
 	}
 	return c.Set(key, value, Origin{Flag: "SET " + key})
 }
+
+// Keeping gives a clone of c that has old's values of the keys which need a restart: it is what counts after a reload, and what SHOW CONFIG then shows.
+func (c *Config) Keeping(old *Config) *Config {
+	clone := c.Clone()
+	for _, k := range honouredKeys() {
+		if k.Reloadable || !k.differs(clone, old) {
+			continue
+		}
+		if err := k.set(clone, k.get(old)); err != nil {
+			panic("config: " + k.Name + " of a running pooler cannot be set: " + err.Error()) // what is shown can be written back; a fuzz test sees to it
+		}
+	}
+	clone.Quiet = old.Quiet
+	return clone
+}

@@ -39,6 +39,24 @@ func entryOf(c *Config, key string) Entry {
 	return Entry{}
 }
 
+// TestKeeping: a reload changes what it can, and each key that it cannot stays.
+func TestKeeping(t *testing.T) {
+	old := parseText(t, "[pgbouncer]\nlisten_port=1\nunix_socket_mode=0700\nquery_timeout=1\n[poolerd]\nthreads=2\n")
+	wanted := parseText(t, "[pgbouncer]\nlisten_port=2\nlisten_addr=*,::1\nunix_socket_mode=0770\nquery_timeout=2\n[poolerd]\nthreads=3\n[databases]\na=host=x\n")
+	got := wanted.Keeping(old)
+	if got.ListenPort != 1 || strings.Join(got.ListenAddr, ",") != "127.0.0.1" || got.UnixSocketMode != 0o700 || got.Threads != 2 || got.QueryTimeout != 2*time.Second || len(got.Databases) != 1 {
+		t.Errorf("got %+v", got)
+	}
+	if wanted.ListenPort != 2 || wanted.Threads != 3 {
+		t.Errorf("what was wanted changed: %+v", wanted)
+	}
+	for _, change := range Diff(old, got) {
+		if change.Restart {
+			t.Errorf("%+v", change)
+		}
+	}
+}
+
 func TestSetOnline(t *testing.T) {
 	for _, tc := range []struct{ key, value, want string }{
 		{"query_timeout", "5", ""},
