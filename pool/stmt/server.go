@@ -3,6 +3,7 @@ package stmt
 import (
 	"iter"
 	"maps"
+	"sync/atomic"
 )
 
 // Server holds the statements that one server has prepared, or will have when the messages under way are carried out. It belongs to whoever
@@ -13,6 +14,7 @@ type Server struct {
 	byKey map[*Statement]*entry
 	root  entry // a ring: root.next is the most recently used
 	round uint64
+	count atomic.Int32 // of byKey, for other goroutines
 }
 
 type entry struct {
@@ -64,6 +66,7 @@ func (s *Server) Add(st *Statement) {
 	s.table.Keep(st)
 	e := &entry{statement: st, round: s.round}
 	s.byKey[st] = e
+	s.count.Store(int32(len(s.byKey)))
 	e.linkAfter(&s.root)
 }
 
@@ -84,6 +87,7 @@ func (s *Server) Remove(st *Statement) {
 	if e, ok := s.byKey[st]; ok {
 		e.unlink()
 		delete(s.byKey, st)
+		s.count.Store(int32(len(s.byKey)))
 		s.table.Drop(st)
 	}
 }
@@ -95,6 +99,7 @@ func (s *Server) Clear() {
 		all = append(all, st)
 	}
 	clear(s.byKey)
+	s.count.Store(0)
 	s.root.prev, s.root.next = &s.root, &s.root
 	s.table.Drop(all...)
 }
@@ -104,6 +109,9 @@ func (s *Server) All() iter.Seq[*Statement] { return maps.Keys(s.byKey) }
 
 // Len is the number of statements.
 func (s *Server) Len() int { return len(s.byKey) }
+
+// Count is Len for whoever does not have the server.
+func (s *Server) Count() int { return int(s.count.Load()) }
 
 func (e *entry) unlink() { e.prev.next, e.next.prev = e.next, e.prev }
 

@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"poolerd/wire/lex"
 )
@@ -125,6 +126,7 @@ type Named struct {
 type Client struct {
 	table  *Table
 	byName map[string]Named
+	count  atomic.Int32 // of byName, for other goroutines
 }
 
 // NewClient makes an empty Client.
@@ -148,6 +150,7 @@ func (c *Client) Put(name string, s *Statement) {
 		c.byName = make(map[string]Named, 8)
 	}
 	c.byName[name] = Named{Statement: s}
+	c.count.Store(int32(len(c.byName)))
 }
 
 // Replace gives a name, which must not be free, to another statement, whose reference it takes over. What the client was told stays.
@@ -170,6 +173,7 @@ func (c *Client) Believe(name string, shape Shape, epoch uint64) {
 func (c *Client) Delete(name string) {
 	if n, ok := c.byName[name]; ok {
 		delete(c.byName, name)
+		c.count.Store(int32(len(c.byName)))
 		c.table.Drop(n.Statement)
 	}
 }
@@ -181,6 +185,7 @@ func (c *Client) Clear() {
 		all = append(all, n.Statement)
 	}
 	clear(c.byName)
+	c.count.Store(0)
 	c.table.Drop(all...)
 }
 
@@ -196,3 +201,6 @@ func (c *Client) Holds(st *Statement) bool {
 
 // Len is the number of names.
 func (c *Client) Len() int { return len(c.byName) }
+
+// Count is Len for other goroutines than the client's own.
+func (c *Client) Count() int { return int(c.count.Load()) }
