@@ -159,12 +159,14 @@ func (c *Client) afterExchange(s *Server) {
 		return
 	case over && !c.keeps():
 		c.giveBack()
+	case over:
+		c.pool.finish(c, time.Now())
 	case s.pipe.Doubtful() && s.pipe.Settled() && !c.keeps():
 		if s.pipe.Status() != wire.TxIdle {
 			c.block = blockFailed
 		}
 		s := c.detach()
-		c.pool.finish(c, s, time.Now())
+		c.pool.finish(c, time.Now())
 		s.discard(reasonDoubt)
 	case c.mode == modeStatement && s.pipe.Settled() && s.pipe.Status() != wire.TxIdle:
 		c.refuseBlock()
@@ -205,7 +207,7 @@ func (c *Client) giveBack() {
 	s := c.detach()
 	now := time.Now()
 	p := c.pool
-	p.finish(c, s, now)
+	p.finish(c, now)
 	if (s.pins != 0 || p.pooler.config().ServerResetQueryAlways) && !s.reset() {
 		s.discard(reasonReset)
 		return

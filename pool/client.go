@@ -194,6 +194,7 @@ func (c *Client) onReadable(uintptr) bool {
 			c.tap.sent(space[:n])
 		}
 		c.in.w += n
+		c.tally.received += uint64(n)
 		c.process()
 		if c.left != "" {
 			return true
@@ -268,6 +269,7 @@ func (c *Client) flushReply() {
 	if len(c.reply) == 0 {
 		return
 	}
+	c.tally.sent += uint64(len(c.reply))
 	if err := c.write(c.reply); err != nil {
 		c.leave(reasonClientGone)
 	}
@@ -333,8 +335,10 @@ func (c *Client) attach(s *Server) {
 	now := time.Now()
 	c.busy, c.moved = s, false
 	s.replies.reset()
-	s.requests = now
+	s.requested.Store(now.UnixNano())
 	s.uses.Add(1)
+	c.tally.assigns++
+	c.tally.began = now
 	c.mu.Lock()
 	c.server, c.state, c.since = s, StateActive, now
 	if c.inTx.IsZero() {

@@ -32,10 +32,12 @@ func (c *Client) exchange() {
 	if c.asked.IsZero() {
 		c.asked = time.Now()
 	}
+	if c.tally.began.IsZero() {
+		c.tally.began = c.asked
+	}
 	if r.prepend(&c.reply); len(c.reply) > 0 {
 		c.flushReply()
 	}
-	c.tally.received += uint64(len(data))
 	r.unsent = data
 	r.run(s)
 	c.sent()

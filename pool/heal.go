@@ -50,7 +50,7 @@ func (c *Client) retry(s *Server) {
 		c.block, c.begin = blockDeferred, a.begin
 	}
 	if s.pipe.Status() != wire.TxIdle && s.run("ROLLBACK", queryLimit) != nil || s.current(queryLimit) != nil {
-		c.pool.finish(c, s, time.Now())
+		c.pool.finish(c, time.Now())
 		keeps := c.keeps()
 		c.detach().discard(reasonServerGone)
 		lost := wire.Errorf(wire.CodeConnectionFailure, "server connection was lost")

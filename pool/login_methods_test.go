@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/md5"
 	"encoding/hex"
-	"net"
 	"os/user"
 	"strings"
 	"testing"
@@ -189,9 +188,12 @@ func TestAny(t *testing.T) {
 // console notes who was let in to it.
 type consoleDoor struct{ users chan string }
 
-func (c consoleDoor) Serve(nc net.Conn, user string) error {
-	c.users <- user
-	_, err := nc.Write(appendWelcome(wire.AppendAuthenticationOK(nil), nil, cancelKey{1, []byte{1, 2, 3, 4}}))
+func (c consoleDoor) Serve(s *ConsoleSession) error {
+	c.users <- s.User
+	if s.Owner != (s.User == ownUser) {
+		return wire.Errorf(wire.CodeInternalError, "owner: %v", s.Owner)
+	}
+	_, err := s.Conn.Write(appendWelcome(wire.AppendAuthenticationOK(nil), nil, cancelKey{1, []byte{1, 2, 3, 4}}))
 	return err
 }
 

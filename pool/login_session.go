@@ -128,21 +128,3 @@ func appendWelcome(b []byte, reported []vars.Reported, key cancelKey) []byte {
 	}
 	return wire.AppendReadyForQuery(wire.AppendBackendKeyData(b, key.pid, key.secret), wire.TxIdle)
 }
-
-// serveConsole runs a session on the console's database.
-func (l *login) serveConsole() error {
-	_ = l.conn.SetDeadline(noDeadline)
-	if l.pooler.console == nil {
-		return wire.Fatalf(wire.CodeUndefinedDatabase, "there is no console")
-	}
-	if l.pooler.stage.Load() == stageClosing {
-		return errShutdown()
-	}
-	leave, refused := l.pooler.seatConsole(l.database, l.user)
-	if refused != nil {
-		return refused
-	}
-	defer leave()
-	l.logLogin()
-	return l.pooler.console.Serve(l.conn, l.user)
-}

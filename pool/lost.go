@@ -69,7 +69,7 @@ func (c *Client) serverLost(s *Server) {
 			}
 		}
 	}
-	c.pool.finish(c, s, time.Now())
+	c.pool.finish(c, time.Now())
 	c.undoAll(s, owed)
 	reason := reasonServerGone
 	if r.fatal == nil && r.err != nil && !isEnd(r.err) {

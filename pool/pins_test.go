@@ -70,7 +70,7 @@ func pinned(p *Pooler) string {
 
 func busyServers(p *Pooler) (n int) {
 	for _, i := range p.Pools() {
-		n += i.ServersBusy
+		n += i.ServersActive + i.ServersTested + i.BeingCanceled
 	}
 	return n
 }

@@ -58,10 +58,7 @@ type Pool struct {
 	servers    map[*Server]struct{} // all that are open
 	replicas   map[*Client]int      // clients with a server for replication, and the generation of that
 	totals     metrics.Totals
-	before     metrics.Totals // at the start of the current stats_period
-	last       metrics.Totals // of the last full one
-	rolled     time.Time
-	took       time.Duration // of the last full one
+	marks      marks // of totals
 }
 
 // ending is why the clients of a pool have to go as soon as they are in no transaction.

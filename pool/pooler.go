@@ -17,11 +17,6 @@ import (
 	"poolerd/wire/auth"
 )
 
-// Console serves the sessions on the console's database, after the login.
-type Console interface {
-	Serve(conn net.Conn, user string) error
-}
-
 // Pooler is the whole: it accepts clients, keeps the pools, and tends them by the clock.
 type Pooler struct {
 	log         zerolog.Logger
@@ -35,6 +30,8 @@ type Pooler struct {
 	ids         atomic.Uint64
 	began       time.Time
 	console     Console
+	consoles    consoles
+	stats       period
 	authQueries authQueries
 	slowdown    *slowdown
 	lobby       lobby
@@ -82,6 +79,7 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	}
 	p.settings.Store(conf)
 	p.access.Store(access)
+	p.stats.start(p.began)
 	p.names.moved = p.hostMoved
 	if conf.Record != "" {
 		if p.recorder, err = newRecorder(conf.Record, conf.RecordParameters, log); err != nil {
@@ -226,8 +224,8 @@ func (p *Pooler) tendAll() {
 			for _, pool := range p.allPools() {
 				pool.tend(now, n%askServers == 0)
 				pool.tendWatched(now)
-				pool.roll(now, conf.StatsPeriod, conf.LogStats)
 			}
+			p.roll(now, conf)
 			p.tendPools(now, conf)
 			p.tendStage(now)
 			p.changed.ring()

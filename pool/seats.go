@@ -2,6 +2,7 @@ package pool
 
 import (
 	"sync"
+	"time"
 
 	"poolerd/wire"
 )
@@ -92,7 +93,11 @@ func (p *Pooler) exit(c *Client) {
 	delete(p.clients, c)
 	p.mu.Unlock()
 	p.seats.give(c.database, c.user, false)
-	c.pool.count(func(t *counters) { t.Clients-- })
+	c.pool.count(func(t *counters) {
+		t.Clients--
+		c.tally.began = time.Time{} // it has no server any more
+		c.tally.addTo(t, time.Time{})
+	})
 	c.logClosing()
 	p.changed.ring()
 }

@@ -49,12 +49,12 @@ type Server struct {
 	step    func(uintptr) bool // onReadable, bound once
 	listen  func(uintptr) bool // readWhatIsThere
 
-	used     time.Time    // when it was last given back
-	requests time.Time    // when it was given out
-	pending  atomic.Int32 // cancel requests under way to it
-	cancels  sync.WaitGroup
-	suspect  atomic.Bool // a cancel request may hit it at any time
-	uses     atomic.Uint64
+	used      time.Time    // when it was last given back
+	requested atomic.Int64 // when it was given out, in nanoseconds since 1970; 0: never
+	pending   atomic.Int32 // cancel requests under way to it
+	cancels   sync.WaitGroup
+	suspect   atomic.Bool // a cancel request may hit it at any time
+	uses      atomic.Uint64
 }
 
 // unnamed names one client's unnamed statement: the client, and which of its many.

@@ -197,7 +197,7 @@ func TestSessionMode(t *testing.T) {
 	if got := c.query("SELECT 1"); got != "CZI" {
 		t.Error(got)
 	}
-	if got := p.Pools()[0].ServersBusy; got != 1 {
+	if got := p.Pools()[0].ServersActive; got != 1 {
 		t.Errorf("%d servers are taken", got)
 	}
 	_ = c.conn.Close()

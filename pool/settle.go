@@ -36,7 +36,7 @@ func (c *Client) settle() {
 			dropTag(c, o)
 		}
 	}
-	c.pool.finish(c, s, time.Now())
+	c.pool.finish(c, time.Now())
 	if !partial && !s.suspect.Load() && s.clean(c) {
 		c.pool.release(s, time.Now())
 		return

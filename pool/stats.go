@@ -2,8 +2,10 @@ package pool
 
 import (
 	"runtime/debug"
+	"sync"
 	"time"
 
+	"poolerd/pool/config"
 	"poolerd/pool/metrics"
 )
 
@@ -19,59 +21,102 @@ func (p *Pool) count(f func(*counters)) {
 	p.mu.Unlock()
 }
 
-// finish adds what a client did with the server that it gives back.
-func (p *Pool) finish(c *Client, s *Server, now time.Time) {
+// finish adds what a client did with the server that it gives back, or keeps beyond the end of its transaction.
+func (p *Pool) finish(c *Client, now time.Time) {
 	p.mu.Lock()
-	t := &p.totals
-	t.Transactions++
-	t.Queries += c.tally.queries
-	t.TxTime += now.Sub(s.requests)
-	t.QueryTime += c.tally.queryTime
-	t.Received += c.tally.received
-	t.Sent += c.tally.sent
-	t.Parses += c.tally.parses
-	t.ServerParses += c.tally.serverParses
-	t.Binds += c.tally.binds
-	t.ServerAssigns++
+	c.tally.addTo(&p.totals, now)
 	p.mu.Unlock()
 	c.tally = tally{}
 }
 
-// roll remembers the sums of the last full stats_period, and logs them if that is wanted.
-func (p *Pool) roll(now time.Time, period time.Duration, log bool) {
-	p.mu.Lock()
-	ended := p.rollOver(now, period)
-	last, took := p.last, p.took
-	p.mu.Unlock()
-	if !ended || !log || last.Transactions == 0 && last.Queries == 0 {
-		return
-	}
-	per := func(n uint64) float64 { return float64(n) / took.Seconds() }
-	p.pooler.log.Info().Str("database", p.key.Database).Str("user", p.key.User).
-		Float64("xacts_per_s", per(last.Transactions)).Float64("queries_per_s", per(last.Queries)).
-		Float64("in_bytes_per_s", per(last.Received)).Float64("out_bytes_per_s", per(last.Sent)).
-		Dur("xact_time", average(last.TxTime, last.Transactions)).Dur("query_time", average(last.QueryTime, last.Queries)).
-		Dur("wait_time", last.WaitTime).Int("pinned", last.Pinned).Uint64("pins", last.Pins).Msg("stats")
-}
-
-func average(sum time.Duration, n uint64) time.Duration { return sum / time.Duration(max(n, 1)) }
-
-// rollOver reports whether a period has ended. The lock is held.
-func (p *Pool) rollOver(now time.Time, period time.Duration) bool {
-	if p.rolled.IsZero() {
-		p.rolled, p.before = now, p.totals
-		return false
-	}
-	if d := now.Sub(p.rolled); period > 0 && d >= period {
-		p.last, p.took = p.totals.Minus(p.before), d
-		p.rolled, p.before = now, p.totals
-		return true
-	}
-	return false
-}
-
 // tally is what a client did since it was last added to its pool's sums.
 type tally struct {
-	queries, received, sent, parses, serverParses, binds uint64
-	queryTime                                            time.Duration
+	assigns, queries, received, sent, parses, serverParses, binds uint64
+	queryTime                                                     time.Duration
+	began                                                         time.Time // of the transaction under way; zero: there is none
+}
+
+func (t *tally) addTo(sums *counters, now time.Time) {
+	if !t.began.IsZero() {
+		sums.Transactions++
+		sums.TxTime += now.Sub(t.began)
+	}
+	sums.ServerAssigns += t.assigns
+	sums.Queries += t.queries
+	sums.QueryTime += t.queryTime
+	sums.Received += t.received
+	sums.Sent += t.sent
+	sums.Parses += t.parses
+	sums.ServerParses += t.serverParses
+	sums.Binds += t.binds
+}
+
+// marks are what sums were when the last two periods of the averages began.
+type marks struct{ older, newer metrics.Totals }
+
+func (m *marks) roll(now metrics.Totals) { m.older, m.newer = m.newer, now }
+
+// period is when the last two periods of the averages began. An average is over the time since the older one: a full stats_period, and what has passed since, as in
+// PgBouncer.
+type period struct {
+	mu           sync.Mutex
+	older, newer time.Time
+}
+
+// start begins the first period. The one before it is taken to have lasted a second, so that a difference can be divided by it.
+func (p *period) start(now time.Time) {
+	p.mu.Lock()
+	p.older, p.newer = now.Add(-time.Second), now
+	p.mu.Unlock()
+}
+
+// roll begins the next period if it is due, and gives how long the one that ended took.
+func (p *period) roll(now time.Time, length time.Duration) (took time.Duration, ended bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	took = now.Sub(p.newer)
+	if length <= 0 || took < length {
+		return 0, false
+	}
+	p.older, p.newer = p.newer, now
+	return took, true
+}
+
+// since gives how long ago the older period began.
+func (p *period) since(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return now.Sub(p.older)
+}
+
+// roll begins the next stats_period when it is due, and logs what the last one came to if that is wanted.
+func (p *Pooler) roll(now time.Time, conf *config.Config) {
+	took, ended := p.stats.roll(now, conf.StatsPeriod)
+	if !ended {
+		return
+	}
+	var last metrics.Totals
+	for _, pool := range p.allPools() {
+		pool.mu.Lock()
+		pool.marks.roll(pool.totals)
+		last = last.Plus(pool.totals.Minus(pool.marks.older))
+		pool.mu.Unlock()
+	}
+	last = last.Plus(p.consoles.roll())
+	if conf.LogStats {
+		p.log.Info().Msg("stats: " + last.Averages(took).String())
+	}
+}
+
+func (c *consoles) roll() metrics.Totals {
+	c.totals.mu.Lock()
+	defer c.totals.mu.Unlock()
+	c.totals.marks.roll(c.totals.all)
+	return c.totals.all.Minus(c.totals.marks.older)
+}
+
+func (c *consoles) sums() (all, last metrics.Totals) {
+	c.totals.mu.Lock()
+	defer c.totals.mu.Unlock()
+	return c.totals.all, c.totals.all.Minus(c.totals.marks.older)
 }

@@ -44,7 +44,7 @@ func (c *Client) takeStock(s *Server, replies []byte, over bool) ([]byte, error)
 
 // stockFailed: the server has gone while it was asked what is left on it. A client that had state there has lost it, and is told.
 func (c *Client) stockFailed(s *Server, err error) {
-	c.pool.finish(c, s, time.Now())
+	c.pool.finish(c, time.Now())
 	if s.pipe.Status() != wire.TxIdle { // the client was told that its transaction goes on: nothing may run outside it
 		c.block = blockFailed
 		c.lost = wire.Errorf(wire.CodeConnectionFailure, "server connection was lost")

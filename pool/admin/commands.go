@@ -1,66 +1,91 @@
 package admin
 
 import (
+	"context"
 	"strings"
 
+	"poolerd/pool"
 	"poolerd/wire"
 )
 
-// command is one command of the console.
+// command is one command of the console, with its argument.
 type command struct {
-	name    string   // its words, lower case
+	name    string   // in upper case
 	columns []column // of its rows; nil when it has none
-	admin   bool     // only for users in admin_users
+	admin   bool     // only for administrators
 	tag     string   // of its CommandComplete
-	run     func(*Console) (result, *wire.Error)
+	run     runner
 }
+
+// runner carries out a command for a session. The context ends when the client goes or sends a cancel request.
+type runner func(context.Context, *Console, *pool.ConsoleSession) (result, *wire.Error)
 
 // result is what a command came to.
 type result struct {
 	notices []*wire.Error
 	rows    [][]any // a string, an int, an int64, a uint64, or nil for NULL, for each column
-	ends    func()  // ends the pooler, and this session with it: called once the reply is on its way; may be nil
-}
-
-// commandList gives every command in the order of SHOW HELP.
-func commandList() []command {
-	return []command{
-		show("help", nil, (*Console).help),
-		show("version", versionColumns(), (*Console).showVersion),
-		show("pools", poolColumns(), (*Console).showPools),
-		show("clients", clientColumns(), (*Console).showClients),
-		show("servers", serverColumns(), (*Console).showServers),
-		show("databases", databaseColumns(), (*Console).showDatabases),
-		show("users", userColumns(), (*Console).showUsers),
-		show("stats", statsColumns(), (*Console).showStats),
-		show("stats_totals", totalsColumns(), (*Console).showTotals),
-		show("stats_averages", averagesColumns(), (*Console).showAverages),
-		show("config", configColumns(), (*Console).showConfig),
-		show("lists", listColumns(), (*Console).showLists),
-		show("state", stateColumns(), (*Console).showState),
-		control("reload", (*Console).runReload),
-		control("shutdown", (*Console).runShutdown),
-		control("shutdown wait_for_servers", (*Console).runShutdown),
-		control("shutdown wait_for_clients", (*Console).runShutdown),
-	}
-}
-
-func show(what string, columns []column, run func(*Console) (result, *wire.Error)) command {
-	return command{name: "show " + what, columns: columns, tag: "SHOW", run: run}
-}
-
-func control(name string, run func(*Console) (result, *wire.Error)) command {
-	verb, _, _ := strings.Cut(name, " ")
-	return command{name: name, admin: true, tag: strings.ToUpper(verb), run: run}
-}
-
-// execute runs a command for a user. Whether the user is an administrator is asked each time: a reload may have changed it.
-func (c *Console) execute(cmd command, user string) (result, *wire.Error) {
-	if cmd.admin && !c.pooler.Config().IsAdmin(user) {
-		return result{}, wire.Errorf(wire.CodeInsufficientPrivilege, "%s is for administrators: user %q is not in admin_users", strings.ToUpper(cmd.name), user)
-	}
-	return cmd.run(c)
+	ends    func()  // ends the pooler, and this session with it sooner or later: called once the reply is on its way; may be nil
 }
 
 // rows is a result that is nothing but rows.
 func rows(all [][]any) (result, *wire.Error) { return result{rows: all}, nil }
+
+// shows gives every SHOW by its word, which may be written in any case.
+func shows() map[string]command {
+	all := map[string]command{}
+	add := func(what string, columns []column, run func(*Console) (result, *wire.Error)) {
+		all[what] = show(what, columns, run)
+	}
+	add("help", nil, (*Console).help)
+	add("version", versionColumns(), (*Console).showVersion)
+	add("config", configColumns(), (*Console).showConfig)
+	add("databases", databaseColumns(), (*Console).showDatabases)
+	add("pools", poolColumns(), (*Console).showPools)
+	add("clients", clientColumns(), (*Console).showClients)
+	add("servers", serverColumns(), (*Console).showServers)
+	add("sockets", bufferColumns(), (*Console).showSockets)
+	add("users", userColumns(), (*Console).showUsers)
+	add("peers", peerColumns(), (*Console).showPeers)
+	add("peer_pools", peerPoolColumns(), (*Console).showPeerPools)
+	add("lists", listColumns(), (*Console).showLists)
+	add("mem", memColumns(), (*Console).showMem)
+	add("state", stateColumns(), (*Console).showState)
+	add("dns_hosts", dnsHostColumns(), (*Console).showDNSHosts)
+	add("dns_zones", dnsZoneColumns(), (*Console).showDNSZones)
+	add("stats", statsColumns(), (*Console).showStats)
+	add("stats_totals", totalsColumns(), (*Console).showStatsTotals)
+	add("stats_averages", averagesColumns(), (*Console).showAverages)
+	add("totals", sumColumns(), (*Console).showTotals)
+	add("fds", nil, (*Console).refuseFDs)
+	all["active_sockets"] = command{name: "SHOW ACTIVE_SOCKETS", columns: bufferColumns(), tag: "SHOW", run: showActiveSockets}
+	return all
+}
+
+func show(what string, columns []column, run func(*Console) (result, *wire.Error)) command {
+	return command{
+		name: "SHOW " + strings.ToUpper(what), columns: columns, tag: "SHOW",
+		run: func(_ context.Context, c *Console, _ *pool.ConsoleSession) (result, *wire.Error) { return run(c) },
+	}
+}
+
+// refuse is PgBouncer's way of saying no: whatever the reason, its SQLSTATE is that of a protocol violation, which scripts look for.
+func refuse(format string, args ...any) *wire.Error {
+	return wire.Errorf(wire.CodeProtocolViolation, format, args...)
+}
+
+// errAccess refuses a command to those who may only look.
+func errAccess() *wire.Error { return refuse("admin access needed") }
+
+// isAdmin tells whether a session may run every command. It is asked each time: a reload may have changed it.
+func (c *Console) isAdmin(s *pool.ConsoleSession) bool {
+	return s.Owner || c.pooler.Config().IsAdmin(s.User)
+}
+
+// execute runs a command for a session.
+func (c *Console) execute(ctx context.Context, cmd command, s *pool.ConsoleSession) (result, *wire.Error) {
+	s.Asked()
+	if cmd.admin && !c.isAdmin(s) {
+		return result{}, errAccess()
+	}
+	return cmd.run(ctx, c, s)
+}

@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"net"
-	"os"
 	"strings"
 	"sync"
 
@@ -15,13 +13,14 @@ const dialect = "1.25.2"
 
 // Console answers the commands of an operator. It is safe for concurrent use.
 type Console struct {
-	pooler   *pool.Pooler
-	version  string
-	reload   func() error
-	commands map[string]command // by name
-	names    []string           // in the order of SHOW HELP
+	pooler  *pool.Pooler
+	control control
+	version string
+	reload  func() error
+	shows   map[string]command // by the word behind SHOW
+	verbs   map[string]verb    // by their word
 
-	reloading sync.Mutex // one RELOAD at a time
+	changing sync.Mutex // one RELOAD or SET at a time
 }
 
 var _ pool.Console = (*Console)(nil)
@@ -29,19 +28,23 @@ var _ pool.Console = (*Console)(nil)
 // New makes the console of p. version is poolerd's own, for SHOW VERSION. reload reads the settings again, all or none; RELOAD calls it, one call at a
 // time, and shows its error to the administrator that asked, so that it must hold no secret.
 func New(p *pool.Pooler, version string, reload func() error) *Console {
-	c := &Console{pooler: p, version: version, reload: reload, commands: map[string]command{}}
-	for _, cmd := range commandList() {
-		c.commands[cmd.name] = cmd
-		c.names = append(c.names, cmd.name)
+	return newConsoleOf(p, p, version, reload)
+}
+
+func newConsoleOf(p *pool.Pooler, of control, version string, reload func() error) *Console {
+	c := &Console{pooler: p, control: of, version: version, reload: reload, shows: shows(), verbs: map[string]verb{}}
+	for _, v := range verbs() {
+		c.verbs[v.word] = v
 	}
 	return c
 }
 
-// Serve runs the session of a user that has proved who it is, from AuthenticationOk on. conn has no deadline; a read deadline that passes means that the
+// Serve runs the session of a user that has proved who it is, from AuthenticationOk on. The connection has no deadline; a read deadline that passes means that the
 // pooler drains. It returns nil when the client left, when its connection broke or when the pooler drains, and a *wire.Error, not yet sent, when the
-// client broke the protocol. It does not close conn.
-func (c *Console) Serve(conn net.Conn, user string) error {
-	s := newSession(c, conn, user)
+// client broke the protocol. It does not close the connection.
+func (c *Console) Serve(of *pool.ConsoleSession) error {
+	s := newSession(c, of)
+	defer s.stop()
 	if err := s.welcome(); err != nil {
 		return ended(err)
 	}
@@ -56,6 +59,3 @@ func (c *Console) describe() string { return Describe(c.version) }
 func Describe(version string) string {
 	return "poolerd " + strings.TrimPrefix(version, "poolerd ") + ", console of PgBouncer " + dialect
 }
-
-// processID is what psql and drivers show as the server's.
-func processID() uint32 { return uint32(os.Getpid()) }

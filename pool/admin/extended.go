@@ -194,7 +194,7 @@ func (s *session) run(body []byte) error {
 		return wire.Errorf(codePortalState, "portal %q cannot be run again", shorten(m.Portal))
 	}
 	if p.result == nil {
-		r, refused := s.console.execute(p.command, s.user)
+		r, refused := s.execute(p.command)
 		if refused != nil {
 			return refused
 		}

@@ -31,7 +31,7 @@ func TestExtended(t *testing.T) {
 		{"in parts", messages{parse("", "SHOW STATE"), bind("p", ""), run("p", 2), run("p", 2), run("p", 2), sync}, "12DDsDCCZ", "", ""},
 		{"as many as wanted", messages{parse("", "SHOW STATE"), bind("p", ""), run("p", 3), sync}, "12DDDCZ", "", ""},
 		{"run again", messages{parse("", "RELOAD"), bind("", ""), run("", 0), run("", 0), sync}, "12CEZ", "55000", "again"},
-		{"unknown command", messages{parse("", "FROB"), bind("", ""), run("", 0), sync}, "EZ", "42601", `"FROB"`},
+		{"unknown command", messages{parse("", "FROB"), bind("", ""), run("", 0), sync}, "EZ", "08P01", "FROB"},
 		{"two commands", messages{parse("", "SHOW STATE; SHOW POOLS"), sync}, "EZ", "42601", "one command"},
 		{"unended", messages{parse("", "SHOW '"), sync}, "EZ", "42601", "no end"},
 		{"parameter types", messages{&pgproto3.Parse{Query: "SHOW STATE", ParameterOIDs: []uint32{23}}, sync}, "EZ", "0A000", "parameters"},

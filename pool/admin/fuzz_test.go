@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"poolerd/pool"
 	"poolerd/wire"
 )
 
@@ -20,6 +21,7 @@ type sink struct {
 func (s sink) Read(b []byte) (int, error)         { return s.in.Read(b) }
 func (s sink) Write(b []byte) (int, error)        { return len(b), nil }
 func (s sink) SetWriteDeadline(_ time.Time) error { return nil }
+func (s sink) SetReadDeadline(_ time.Time) error  { return nil }
 
 // FuzzServe: no bytes of a client make a session panic, and it ends with nothing or with an error that can be sent. The user is no administrator.
 func FuzzServe(f *testing.F) {
@@ -39,7 +41,7 @@ func FuzzServe(f *testing.F) {
 		&pgproto3.Execute{MaxRows: 2}, &pgproto3.Execute{}, &pgproto3.Close{ObjectType: 'P'}, &pgproto3.Flush{}, &pgproto3.Sync{})
 	c := newConsole(f)
 	f.Fuzz(func(t *testing.T, in []byte) {
-		err := c.Serve(sink{in: bytes.NewReader(in)}, "watcher")
+		err := c.Serve(pool.NewConsoleSession(sink{in: bytes.NewReader(in)}, "watcher"))
 		if broken, ok := err.(*wire.Error); err != nil && (!ok || broken.Severity != "FATAL") { //nolint:errorlint // Serve gives the error itself
 			t.Fatalf("ended with %v", err)
 		}

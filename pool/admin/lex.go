@@ -11,17 +11,20 @@ import (
 type wordKind uint8
 
 const (
-	plainWord  wordKind = iota // letters, digits, _ and what else has no meaning of its own; its case does not matter
-	quotedWord                 // "name", taken as it is
-	stringWord                 // 'text', taken as it is
+	plainWord  wordKind = iota // letters, digits, _ and what else has no meaning of its own
+	quotedWord                 // "name"
+	stringWord                 // 'text'
 	symbol                     // = or , or ( or )
 )
 
-// word is one word of a command. Plain words are lower case.
+// word is one word of a command, as it was written but for its quotes.
 type word struct {
 	kind wordKind
 	text string
 }
+
+// is tells whether w is a word of the console's, whose case does not matter.
+func (w word) is(text string) bool { return w.kind <= quotedWord && strings.EqualFold(w.text, text) }
 
 // split cuts a text at its semicolons and gives the words of each command that has any, and the commands' own texts for messages. Comments, -- and
 // /* */, are blanks, as in SQL: drivers send them to see whether anyone is there.
@@ -62,6 +65,9 @@ func split(text string) (commands []statement, err *wire.Error) {
 		}
 	}
 	flush(len(text))
+	if len(commands) == 1 {
+		commands[0].text = text // PgBouncer's messages show the whole
+	}
 	return commands, nil
 }
 
@@ -117,7 +123,7 @@ func readWord(text string, i int) (word, int, *wire.Error) {
 		}
 		i++
 	}
-	return word{plainWord, strings.ToLower(text[from:i])}, i, nil
+	return word{plainWord, text[from:i]}, i, nil
 }
 
 // readQuoted reads up to the closing quote; a doubled one stands for itself.

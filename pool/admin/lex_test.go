@@ -21,13 +21,14 @@ func TestSplit(t *testing.T) {
 	}{
 		{text: ""},
 		{text: ";;  ; -- x ; y\n/* ; */"},
-		{text: "SHOW Pools", words: [][]word{plainWords("show pools")}, texts: []string{"SHOW Pools"}},
-		{text: "\tA b ;c--d\n; ", words: [][]word{plainWords("a b"), plainWords("c")}, texts: []string{"A b", "c--d"}},
+		{text: "SHOW Pools", words: [][]word{plainWords("SHOW Pools")}, texts: []string{"SHOW Pools"}},
+		{text: " SHOW Pools; ", words: [][]word{plainWords("SHOW Pools")}, texts: []string{" SHOW Pools; "}},
+		{text: "\tA b ;c--d\n; ", words: [][]word{plainWords("A b"), plainWords("c")}, texts: []string{"A b", "c--d"}},
 		{text: "a/*x*/b", words: [][]word{plainWords("a b")}, texts: []string{"a/*x*/b"}},
 		{text: "a-b", words: [][]word{plainWords("a-b")}, texts: []string{"a-b"}},
 		{
 			text: `SET x='it''s;' , "Y""z"`, texts: []string{`SET x='it''s;' , "Y""z"`},
-			words: [][]word{{{plainWord, "set"}, {plainWord, "x"}, {symbol, "="}, {stringWord, "it's;"}, {symbol, ","}, {quotedWord, `Y"z`}}},
+			words: [][]word{{{plainWord, "SET"}, {plainWord, "x"}, {symbol, "="}, {stringWord, "it's;"}, {symbol, ","}, {quotedWord, `Y"z`}}},
 		},
 	} {
 		got, err := split(test.text)
@@ -51,7 +52,7 @@ func TestSplit(t *testing.T) {
 func FuzzFind(f *testing.F) {
 	for _, s := range []string{
 		"SHOW POOLS;", "show stats; SHOW help", "SET a = 'b'", `SET "a" TO b, c`, "RELOAD -- x", "/* a /* b */ c */ SHOW VERSION", "SHUTDOWN WAIT_FOR_CLIENTS", "'", `"""`, "/*", "begin",
-		"show timezone", "\xff", "set session datestyle=iso", "é",
+		"show timezone", "\xff", "PAUSE \"a\"\"b\";", "KILL_CLIENT 0x1f", "set default_pool_size to 5", "SELECT databases", "wait_close a b", "SET \"\" = 1", "disable x=y", "set session datestyle=iso", "é",
 	} {
 		f.Add(s)
 	}

@@ -47,21 +47,28 @@ func newPooler(t testing.TB) *pool.Pooler {
 
 func newConsole(t testing.TB) *Console {
 	t.Helper()
-	return New(newPooler(t), "v9.8.7", func() error { return nil })
+	return newConsoleOf(newPooler(t), &fakeControl{}, "v9.8.7", func() error { return nil })
 }
 
 // client is the other end of a session.
 type client struct {
 	*pgproto3.Frontend
-	t      *testing.T
-	conn   net.Conn // the client's
-	server net.Conn // the console's
-	served chan error
-	status map[string]string // ParameterStatus
+	t       *testing.T
+	conn    net.Conn // the client's
+	server  net.Conn // the console's
+	session *pool.ConsoleSession
+	served  chan error
+	status  map[string]string // ParameterStatus
+	key     key               // its cancel key
 }
 
 // connect opens a session and reads its welcome.
 func connect(t *testing.T, c *Console, user string) *client {
+	t.Helper()
+	return connectAs(t, c, user, func(*pool.ConsoleSession) {})
+}
+
+func connectAs(t *testing.T, c *Console, user string, prepare func(*pool.ConsoleSession)) *client {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -77,9 +84,10 @@ func connect(t *testing.T, c *Console, user string) *client {
 		t.Fatal(err)
 	}
 	_ = conn.SetDeadline(time.Now().Add(limit))
-	x := &client{Frontend: pgproto3.NewFrontend(conn, conn), t: t, conn: conn, server: server, served: make(chan error, 1), status: map[string]string{}}
+	x := &client{Frontend: pgproto3.NewFrontend(conn, conn), t: t, conn: conn, server: server, session: pool.NewConsoleSession(server, user), served: make(chan error, 1), status: map[string]string{}}
+	prepare(x.session)
 	go func() {
-		err := c.Serve(server, user)
+		err := c.Serve(x.session)
 		_ = server.Close()
 		x.served <- err
 	}()
@@ -103,6 +111,7 @@ func (x *client) welcome() {
 			x.status[m.Name] = m.Value
 		case *pgproto3.BackendKeyData:
 			keyed = len(m.SecretKey) == 4
+			x.key = key{m.ProcessID, append([]byte{}, m.SecretKey...)}
 		case *pgproto3.ReadyForQuery:
 			if !keyed {
 				x.t.Fatal("the welcome has no BackendKeyData with a key of 4 bytes")

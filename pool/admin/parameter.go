@@ -35,7 +35,7 @@ func unreported() []parameter {
 	}
 }
 
-func lookUp(name string) (parameter, bool) {
+func lookUpParameter(name string) (parameter, bool) {
 	for _, p := range append(parameters(), unreported()...) {
 		if strings.EqualFold(p.name, name) {
 			return p, true
@@ -46,32 +46,9 @@ func lookUp(name string) (parameter, bool) {
 
 // findParameter gives the command that shows a parameter.
 func findParameter(name string) (command, bool) {
-	asked, ok := strings.CutPrefix(name, "show ")
+	p, ok := lookUpParameter(name)
 	if !ok {
 		return command{}, false
 	}
-	p, ok := lookUp(asked)
-	if !ok {
-		return command{}, false
-	}
-	return show(asked, columnsOf(text, p.name), func(*Console) (result, *wire.Error) { return rows([][]any{{p.value}}) }), true
-}
-
-// findSet gives the command for SET name = value, or TO in place of the sign, of a parameter: it does nothing and says so.
-func findSet(s statement) (command, *wire.Error) {
-	words := s.words[1:]
-	if len(words) > 0 && words[0].kind == plainWord && (words[0].text == "session" || words[0].text == "local") {
-		words = words[1:]
-	}
-	if len(words) < 3 || words[0].kind > quotedWord || words[1] != (word{symbol, "="}) && words[1] != (word{plainWord, "to"}) {
-		return command{}, unknown(s)
-	}
-	p, ok := lookUp(words[0].text)
-	if !ok {
-		return command{}, wire.Errorf(wire.CodeUndefinedObject, "%q cannot be set here: change the configuration file and RELOAD", shorten(words[0].text))
-	}
-	return command{name: "set " + p.name, tag: "SET", run: func(*Console) (result, *wire.Error) {
-		note := &wire.Error{Severity: "NOTICE", Code: "00000", Message: "the console does not use " + p.name + ": SET has no effect"}
-		return result{notices: []*wire.Error{note}}, nil
-	}}, nil
+	return show(p.name, columnsOf(text, p.name), func(*Console) (result, *wire.Error) { return rows([][]any{{p.value}}) }), true
 }

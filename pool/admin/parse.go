@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -17,45 +16,52 @@ const (
 	codePortalState     wire.Code = "55000" // object_not_in_prerequisite_state
 )
 
-// find gives the command that a statement names.
+// find gives the command that a statement names: SET, or a word and at most one more, each plain or quoted.
 func (c *Console) find(s statement) (command, *wire.Error) {
-	first := s.words[0]
-	if first.kind == plainWord && first.text == "set" {
-		return findSet(s)
+	if s.words[0].is("set") {
+		return c.findSet(s)
 	}
-	if first.kind == plainWord && slices.Contains([]string{"begin", "start", "commit", "end", "rollback", "abort", "savepoint"}, first.text) {
-		return command{}, wire.Errorf(wire.CodeFeatureNotSupported, "the console has no transactions (%q): switch the driver to autocommit", shorten(s.text))
-	}
-	name, ok := plain(s.words)
-	if !ok {
-		return command{}, unknown(s)
-	}
-	if cmd, ok := c.commands[name]; ok {
-		return cmd, nil
-	}
-	if cmd, ok := findParameter(name); ok {
-		return cmd, nil
-	}
-	return command{}, unknown(s)
-}
-
-// plain joins words that are all plain ones.
-func plain(words []word) (name string, ok bool) {
-	parts := make([]string, 0, len(words))
-	for _, w := range words {
-		if w.kind != plainWord {
-			return "", false
+	arg := ""
+	switch {
+	case len(s.words) > 2, s.words[0].kind > quotedWord:
+		return command{}, invalid(s)
+	case len(s.words) == 2:
+		if s.words[1].kind > quotedWord {
+			return command{}, invalid(s)
 		}
-		parts = append(parts, w.text)
+		arg = s.words[1].text
 	}
-	return strings.Join(parts, " "), true
+	if cmd, ok := c.lookUp(strings.ToLower(s.words[0].text), arg); ok {
+		return cmd, nil
+	}
+	return command{}, invalid(s)
 }
 
-func unknown(s statement) *wire.Error {
-	return wire.Errorf(wire.CodeSyntaxError, "unknown command %q: SHOW HELP lists the commands", shorten(s.text))
+// lookUp finds a command by its first word, in lower case, and the word behind it.
+func (c *Console) lookUp(word, arg string) (command, bool) {
+	switch word {
+	case "show", "select": // as in PgBouncer, both
+		if cmd, ok := findParameter(arg); ok {
+			return cmd, true
+		}
+		cmd, ok := c.shows[strings.ToLower(arg)]
+		return cmd, ok
+	case "shutdown":
+		return findShutdown(arg)
+	}
+	v, ok := c.verbs[word]
+	if !ok || v.takes == noArgument && arg != "" {
+		return command{}, false
+	}
+	return v.command(arg), true
 }
 
-const mostShown = 80 // bytes of a command in a message
+// invalid is what PgBouncer answers to whatever it does not know.
+func invalid(s statement) *wire.Error {
+	return refuse("invalid command '%s', use SHOW HELP;", shorten(s.text))
+}
+
+const mostShown = 200 // bytes of a command in a message
 
 // shorten cuts a text between two characters.
 func shorten(s string) string {

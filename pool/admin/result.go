@@ -16,6 +16,7 @@ type kind uint8
 const (
 	text kind = iota
 	int4
+	int8
 	numeric
 )
 
@@ -24,6 +25,8 @@ func (k kind) oid() (oid uint32, size int16) {
 	switch k {
 	case int4:
 		return 23, 4
+	case int8:
+		return 20, 8
 	case numeric:
 		return 1700, -1
 	}
@@ -114,6 +117,8 @@ func encodeNumber(c column, format int16, n uint64) []byte {
 		return strconv.AppendUint(nil, n, 10)
 	case c.kind == int4:
 		return binaryInt4(uint32(min(n, math.MaxInt32)))
+	case c.kind == int8:
+		return binaryInt8(min(n, math.MaxInt64))
 	case c.kind == numeric:
 		return binaryNumeric(n)
 	}

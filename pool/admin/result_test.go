@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"poolerd/pool"
 	"poolerd/wire"
 )
 
@@ -15,6 +16,8 @@ type gauge struct {
 }
 
 func (g *gauge) SetWriteDeadline(_ time.Time) error { return nil }
+func (g *gauge) SetReadDeadline(_ time.Time) error  { return nil }
+func (g *gauge) Read([]byte) (int, error)           { return 0, net.ErrClosed }
 
 func (g *gauge) Write(b []byte) (int, error) {
 	g.largest = max(g.largest, len(b))
@@ -35,7 +38,8 @@ func (g *gauge) Write(b []byte) (int, error) {
 func TestManyRowsAreWrittenInParts(t *testing.T) {
 	const count = 20_000
 	g := &gauge{}
-	s := newSession(newConsole(t), g, "root")
+	s := newSession(newConsole(t), pool.NewConsoleSession(g, "root"))
+	defer s.stop()
 	cmd := command{columns: columnsOf(int4, "n"), tag: "SHOW"}
 	r := result{}
 	for i := range count {

@@ -2,7 +2,9 @@ package admin
 
 import (
 	"net"
+	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,9 +51,10 @@ var (
 func TestPoolRows(t *testing.T) {
 	same(t, lay(t, poolColumns(), poolRows([]pool.PoolInfo{{
 		Database: "shop", User: "ann", Mode: config.ModeTransaction, Size: 20, Reserve: 5, Clients: 9, Active: 6, Waiting: 3,
-		ServersBusy: 4, ServersIdle: 2, ServersOpening: 1, LongestWait: 2*time.Second + 1500*time.Microsecond, Totals: metrics.Totals{Pinned: 7},
+		ServersActive: 3, ServersIdle: 2, ServersUsed: 8, ServersTested: 6, ServersOpening: 1, Cancels: 2, BeingCanceled: 1, Hosts: 2, LoadBalance: true,
+		LongestWait: 2*time.Second + 1500*time.Microsecond, Totals: metrics.Totals{Pinned: 7},
 	}})), [][]string{{
-		"shop", "ann", "6", "3", "0", "0", "4", "0", "0", "2", "0", "0", "1", "2", "1500", "transaction", "NULL", "20", "5", "7",
+		"shop", "ann", "6", "3", "2", "0", "3", "2", "1", "2", "8", "6", "1", "2", "1500", "transaction", "round-robin", "20", "5", "7",
 	}})
 }
 
@@ -61,7 +64,7 @@ func TestClientRows(t *testing.T) {
 	now := began.Add(90 * time.Second)
 	since := now.Add(-1250 * time.Millisecond)
 	seen, waits := "2026-03-04 05:06:07 "+zone, since.Format("2006-01-02 15:04:05 MST")
-	one := pool.ClientInfo{ID: 17, User: "ann", Database: "shop", Addr: addr, Local: local, Connected: began, Since: since, Application: "web"}
+	one := pool.ClientInfo{ID: 17, User: "ann", Database: "shop", Addr: addr, Local: local, Connected: began, Since: since, Application: "web", TLS: "TLSv1.3/X", PID: 9, Statements: 3}
 	with := func(state pool.State, server uint64, pinned string) pool.ClientInfo {
 		c := one
 		c.State, c.ServerID, c.ServerPID, c.Pinned = state, server, 99, pinned
@@ -70,25 +73,52 @@ func TestClientRows(t *testing.T) {
 	want := func(state, wait, us, link, pinned string) []string {
 		return []string{
 			"C", "ann", "shop", "none", state, "10.0.0.1", "1234", "::1", "6432", seen, waits, wait, us, "0",
-			"c17", link, "0", "", "web", "0", "17", pinned,
+			"0x11", link, "9", "TLSv1.3/X", "web", "3", "17", pinned,
 		}
 	}
 	same(t, lay(t, clientColumns(), clientRows([]pool.ClientInfo{
 		with(pool.StateIdle, 0, ""), with(pool.StateWaiting, 0, ""), with(pool.StateActive, 4, ""), with(pool.StateInTx, 4, "LISTEN"),
 		with(pool.StateInTx, 0, ""), with(pool.StateLogin, 0, ""), with(pool.StateClosing, 0, ""),
 	}, now)), [][]string{
-		want("idle", "0", "0", "", "NULL"), want("waiting", "1", "250000", "", "NULL"), want("active", "0", "0", "s4", "NULL"),
-		want("active", "0", "0", "s4", "LISTEN"), want("idle", "0", "0", "", "NULL"), want("login", "0", "0", "", "NULL"), want("closing", "0", "0", "", "NULL"),
+		want("idle", "0", "0", "", "NULL"), want("waiting", "1", "250000", "", "NULL"), want("active", "1", "250000", "0x4", "NULL"),
+		want("active", "0", "0", "0x4", "LISTEN"), want("idle", "0", "0", "", "NULL"), want("waiting", "0", "0", "", "NULL"), want("idle", "0", "0", "", "NULL"),
 	})
 }
 
 func TestServerRows(t *testing.T) {
-	same(t, lay(t, serverColumns(), serverRows([]pool.ServerInfo{
-		{ID: 4, User: "keeper", Database: "shop", State: "active", Addr: addr, Local: local, PID: 3_000_000_000, ClientID: 17, Uses: 8, Application: "web"},
-		{ID: 5, User: "keeper", Database: "shop", State: "idle", Addr: &net.UnixAddr{Name: "/run/.s.PGSQL.5432", Net: "unix"}},
-	})), [][]string{
-		{"S", "keeper", "shop", "none", "active", "10.0.0.1", "1234", "::1", "6432", "NULL", "NULL", "0", "0", "0", "s4", "c17", "3000000000", "", "web", "0", "4", "8"},
-		{"S", "keeper", "shop", "none", "idle", "unix", "0", "", "0", "NULL", "NULL", "0", "0", "0", "s5", "", "0", "", "", "0", "5", "0"},
+	servers := []pool.ServerInfo{
+		{
+			ID: 20, User: "keeper", Database: "shop", State: pool.ServerActive, Addr: addr, Local: local, PID: 3_000_000_000, ClientID: 17, Uses: 8, Application: "web",
+			TLS: "TLSv1.3/X", Statements: 5, CloseNeeded: true,
+		},
+		{ID: 5, User: "keeper", Database: "attic", State: pool.ServerUsed, Addr: &net.UnixAddr{Name: "/run/.s.PGSQL.5432", Net: "unix"}},
+	}
+	row := func(state string, first bool) []string {
+		if first {
+			return []string{
+				"S", "keeper", "shop", "none", state, "10.0.0.1", "1234", "::1", "6432", "NULL", "NULL", "0", "0", "1", "0x14", "0x11", "3000000000", "TLSv1.3/X", "web", "5", "20",
+			}
+		}
+		return []string{"S", "keeper", "attic", "none", state, "unix", "0", "", "0", "NULL", "NULL", "0", "0", "0", "0x5", "", "0", "", "", "0", "5"}
+	}
+	same(t, lay(t, serverColumns(), serverRows(servers)), [][]string{append(row("active", true), "8"), append(row("used", false), "0")})
+	clients := []pool.ClientInfo{
+		{ID: 17, User: "ann", Database: "shop", State: pool.StateActive, Addr: addr, Local: local, ServerID: 20},
+		{ID: 1, User: "bob", Database: "pgbouncer", State: pool.StateIdle},
+		{ID: 2, User: "bob", Database: "shop", State: pool.StateWaiting},
+		{ID: 3, User: "bob", Database: "shop", State: pool.StateLogin},
+	}
+	var shown [][]string
+	for _, r := range lay(t, bufferColumns(), socketRows(clients, servers, time.Time{})) {
+		shown = append(shown, []string{r[0], r[2], r[4], r[14], r[15], r[21], r[27]})
+	}
+	same(t, shown, [][]string{
+		{"S", "attic", "sv_used", "0x5", "", "0", "0"},
+		{"C", "pgbouncer", "cl_active", "0x1", "", "0", "0"},
+		{"C", "shop", "cl_active", "0x11", "0x14", "0", "0"},
+		{"C", "shop", "cl_waiting", "0x2", "", "0", "0"},
+		{"C", "shop", "cl_login", "0x3", "", "0", "0"},
+		{"S", "shop", "sv_active", "0x14", "0x11", "0", "0"},
 	})
 }
 
@@ -104,11 +134,11 @@ func TestStatRows(t *testing.T) {
 	}
 	pools := []pool.PoolInfo{
 		{Database: "a", Totals: total, Last: last, LastTook: 2 * time.Second},
-		{Database: "a", Totals: total, Last: last, LastTook: 4 * time.Second},
-		{Database: "b", Totals: total},
+		{Database: "a", Totals: total, Last: last, LastTook: 2 * time.Second},
+		{Database: "b", Totals: total, LastTook: 2 * time.Second},
 	}
 	totals := []string{"2", "4", "6", "8", "10", "12", "14", "16", "18", "20", "9223372036854775808"}
-	averages := []string{"15", "30", "45", "60", "75", "10", "20", "30", "90", "105", "120"}
+	averages := []string{"20", "40", "60", "80", "100", "10", "20", "30", "120", "140", "160"}
 	b, none := []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "4611686018427387904"}, slices.Repeat([]string{"0"}, 11)
 	row := func(name string, parts ...[]string) []string {
 		return append([]string{name}, slices.Concat(parts...)...)
@@ -116,28 +146,39 @@ func TestStatRows(t *testing.T) {
 	same(t, lay(t, statsColumns(), statRows(pools, figures.totals, figures.averages)), [][]string{row("a", totals, averages), row("b", b, none)})
 	same(t, lay(t, totalsColumns(), statRows(pools, figures.totals)), [][]string{row("a", totals), row("b", b)})
 	same(t, lay(t, averagesColumns(), statRows(pools, figures.averages)), [][]string{row("a", averages), row("b", none)})
+	var sums [][]string
+	for _, part := range []string{"total_", "avg_"} {
+		for i, name := range strings.Fields("server_assignment_count xact_count query_count client_bytes server_bytes xact_time query_time wait_time " +
+			"ps_client_parse_count ps_server_parse_count ps_bind_count") {
+			value := totals[i]
+			if part == "avg_" {
+				value = averages[i]
+			}
+			sums = append(sums, []string{part + name, value})
+		}
+	}
+	same(t, lay(t, sumColumns(), sumRows(pools[:2])), sums)
 }
 
 func TestDatabaseRows(t *testing.T) {
 	conf := newPooler(t).Config()
-	same(t, lay(t, databaseColumns(), databaseRows(conf, []pool.PoolInfo{
-		{Database: "shop", User: "keeper", Clients: 5, ServersBusy: 1, ServersIdle: 2, ServersOpening: 3},
-		{Database: "other", User: "ann", Clients: 1},
-		{Database: "other", User: "bob", Clients: 2, ServersIdle: 1},
+	names := databaseNames(conf, []pool.PoolInfo{{Database: "shop"}, {Database: "other"}, {Database: "other", User: "ann"}, {Database: "pgbouncer"}})
+	same(t, lay(t, databaseColumns(), databaseRows(conf, names, func(name string) databaseLoad {
+		return map[string]databaseLoad{
+			"shop": {load{6, 5}, false, true}, "other": {load{5, 3}, true, false}, "pgbouncer": {load{0, 3}, false, false},
+		}[name]
 	})), [][]string{
-		{"*", "127.0.0.1", "5998", "NULL", "NULL", "20", "0", "2", "1800", "NULL", "NULL", "0", "0", "0", "0", "0", "0"},
-		{"other", "127.0.0.1", "5998", "other", "NULL", "20", "0", "2", "1800", "NULL", "NULL", "0", "1", "0", "3", "0", "0"},
-		{"shop", "127.0.0.1", "5999", "shop_v2", "keeper", "7", "0", "2", "1800", "session", "NULL", "9", "6", "0", "5", "0", "0"},
+		{"other", "127.0.0.1", "5998", "other", "NULL", "20", "0", "2", "1800", "NULL", "NULL", "0", "5", "0", "3", "1", "0"},
+		{"pgbouncer", "NULL", "6432", "pgbouncer", "pgbouncer", "2", "0", "2", "1800", "statement", "NULL", "0", "0", "0", "3", "0", "0"},
+		{"shop", "127.0.0.1", "5999", "shop_v2", "keeper", "7", "0", "2", "1800", "session", "NULL", "9", "6", "0", "5", "0", "1"},
 	})
 }
 
 func TestUserRows(t *testing.T) {
 	conf := newPooler(t).Config()
-	loads := countUsers(
-		[]pool.PoolInfo{{Database: "shop", User: "keeper", ServersBusy: 1, ServersIdle: 2}, {Database: "other", User: "keeper", ServersOpening: 1}},
-		[]pool.ClientInfo{{User: "ann"}, {User: "ann"}},
-	)
-	same(t, lay(t, userColumns(), userRows(conf, loads)), [][]string{
+	same(t, lay(t, userColumns(), userRows(conf, userNames(conf, []string{"keeper", "ann", "ann"}), func(name string) load {
+		return map[string]load{"ann": {0, 2}, "keeper": {4, 0}}[name]
+	})), [][]string{
 		{"ann", "3", "NULL", "statement", "4", "0", "0", "2"},
 		{"keeper", "NULL", "NULL", "NULL", "0", "4", "0", "0"},
 		{"root", "NULL", "NULL", "NULL", "0", "0", "0", "0"},
@@ -165,9 +206,9 @@ func TestConfigListsState(t *testing.T) {
 	}
 	same(t, lists, [][]string{
 		{"databases", "2"},
-		{"users", "3"},
+		{"users", "4"},
 		{"peers", "0"},
-		{"pools", "0"},
+		{"pools", "1"},
 		{"peer_pools", "0"},
 		{"free_clients", "0"},
 		{"used_clients", "0"},
@@ -184,4 +225,16 @@ func TestConfigListsState(t *testing.T) {
 		state = append(state, texts(row))
 	}
 	same(t, state, [][]string{{"active", "yes"}, {"paused", "no"}, {"suspended", "no"}})
+}
+
+func TestSmallRows(t *testing.T) {
+	same(t, lay(t, dnsHostColumns(), nameRows([]pool.NameInfo{
+		{Host: "db.example", TTL: 2500 * time.Millisecond, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::1")}}, {Host: "nowhere.example"},
+	})), [][]string{{"db.example", "2", "10.0.0.1,::1"}, {"nowhere.example", "0", ""}})
+	size := 3
+	conf := &config.Config{DefaultPoolSize: 20, Peers: map[int]config.Peer{7: {ID: 7, Host: "b", Port: 6433}, 2: {ID: 2, Host: "a", Port: 6432, PoolSize: &size}}}
+	same(t, lay(t, peerColumns(), peerRows(conf)), [][]string{{"2", "a", "6432", "3"}, {"7", "b", "6433", "20"}})
+	same(t, lay(t, peerPoolColumns(), peerPoolRows([]pool.PeerPoolInfo{{ID: 2, Cancels: 4}})), [][]string{{"2", "4", "0", "4", "0"}})
+	same(t, lay(t, memColumns(), memRows([]pool.MemoryInfo{{Name: "a", Size: 10, Used: 3, Free: 2}, {Name: "b", Size: 1, Used: 1 << 40}})),
+		[][]string{{"a", "10", "3", "2", "50"}, {"b", "1", "1099511627776", "0", "1099511627776"}})
 }

@@ -1,14 +1,14 @@
 package admin
 
 import (
-	"bufio"
-	"crypto/rand"
+	"context"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"time"
 
+	"poolerd/pool"
 	"poolerd/wire"
 )
 
@@ -18,36 +18,41 @@ const (
 	writeLimit  = 30 * time.Second // after which a client that does not read is given up
 )
 
+var past = time.Unix(1, 0) // a deadline that has passed; never changed
+
 // session is one connection to the console. It belongs to one goroutine.
 type session struct {
+	*pool.ConsoleSession
+
 	console  *Console
-	conn     net.Conn
-	in       *bufio.Reader
+	in       *incoming
 	out      []byte // replies that are not written yet
-	user     string
 	extended extended
 	asked    bool // this client asked for the end of the pooler, and need not be told why its session ends
 }
 
-func newSession(c *Console, conn net.Conn, user string) *session {
-	return &session{console: c, conn: conn, in: bufio.NewReader(conn), user: user, extended: newExtended()}
+func newSession(c *Console, of *pool.ConsoleSession) *session {
+	return &session{ConsoleSession: of, console: c, in: read(of.Conn), extended: newExtended()}
+}
+
+// stop ends what the session has started. The connection stays open for a last word.
+func (s *session) stop() {
+	_ = s.Conn.SetReadDeadline(past)
+	s.in.stop()
 }
 
 // welcome sends what psql and drivers want to know before they ask anything.
 func (s *session) welcome() error {
-	secret := make([]byte, 4)
-	if _, err := rand.Read(secret); err != nil {
-		return err
-	}
 	superuser := "off"
-	if s.console.pooler.Config().IsAdmin(s.user) {
+	if s.console.isAdmin(s.ConsoleSession) {
 		superuser = "on"
 	}
 	s.out = wire.AppendAuthenticationOK(s.out)
-	for _, p := range append(parameters(), parameter{"is_superuser", superuser}, parameter{"session_authorization", s.user}) {
+	for _, p := range append(parameters(), parameter{"is_superuser", superuser}, parameter{"session_authorization", s.User}) {
 		s.out = wire.AppendParameterStatus(s.out, p.name, p.value)
 	}
-	s.out = wire.AppendBackendKeyData(s.out, processID(), secret)
+	pid, secret := s.Key()
+	s.out = wire.AppendBackendKeyData(s.out, pid, secret)
 	s.out = wire.AppendReadyForQuery(s.out, wire.TxIdle)
 	return s.flush()
 }
@@ -56,15 +61,15 @@ func (s *session) welcome() error {
 var errLeft = errors.New("client left")
 
 func (s *session) serve() error {
-	for {
-		typ, body, err := wire.ReadMessage(s.in, mostMessage)
-		if err != nil {
-			return s.farewell(err)
+	for m := range s.in.messages {
+		if m.err != nil {
+			return s.farewell(m.err)
 		}
-		if err := s.handle(typ, body); err != nil {
+		if err := s.handle(m.typ, m.body); err != nil {
 			return err
 		}
 	}
+	return errLeft
 }
 
 // farewell tells the client why, when it is the pooler that ends.
@@ -126,8 +131,35 @@ func (s *session) handle(typ byte, body []byte) error {
 	return wire.Fatalf(wire.CodeProtocolViolation, "invalid message type %d", typ)
 }
 
+// execute runs a command. One that waits ends early when the client sends a cancel request or goes.
+func (s *session) execute(cmd command) (result, *wire.Error) {
+	select {
+	case <-s.Cancelled(): // it came too late for the command before
+	default:
+	}
+	ctx, cancel := context.WithCancel(s.in.present)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-s.Cancelled():
+			s.Log.Info().Msg("admin cancel request")
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	defer func() {
+		cancel()
+		<-watched
+	}()
+	return s.console.execute(ctx, cmd, s.ConsoleSession)
+}
+
 // fail sends an error after which the session goes on.
-func (s *session) fail(err *wire.Error) { s.out = err.Append(s.out) }
+func (s *session) fail(err *wire.Error) {
+	s.Log.Error().Str("sqlstate", string(err.Code)).Msg(err.Message)
+	s.out = err.Append(s.out)
+}
 
 // ready ends a request.
 func (s *session) ready() error {
@@ -140,8 +172,8 @@ func (s *session) flush() error {
 	if len(s.out) == 0 {
 		return nil
 	}
-	_ = s.conn.SetWriteDeadline(time.Now().Add(writeLimit))
-	_, err := s.conn.Write(s.out)
+	_ = s.Conn.SetWriteDeadline(time.Now().Add(writeLimit))
+	_, err := s.Conn.Write(s.out)
 	s.out = s.out[:0]
 	return err
 }

@@ -20,50 +20,70 @@ func databaseColumns() []column {
 }
 
 func (c *Console) showDatabases() (result, *wire.Error) {
-	return rows(databaseRows(c.pooler.Config(), c.pooler.Pools()))
+	conf := c.pooler.Config()
+	return rows(databaseRows(conf, databaseNames(conf, c.pools()), func(name string) databaseLoad {
+		var l databaseLoad
+		l.servers, l.clients = c.pooler.DatabaseConnections(name)
+		l.paused, l.disabled = c.pooler.DatabaseState(name)
+		return l
+	}))
 }
 
 // load is how many connections a database or a user has.
 type load struct{ servers, clients int }
 
-// databaseRows gives the databases of the settings, the fallback "*" among them, and those that clients use by the fallback.
-func databaseRows(conf *config.Config, pools []pool.PoolInfo) [][]any {
-	loads := map[string]load{}
-	for _, p := range pools {
-		l := loads[p.Database]
-		l.servers += servers(p)
-		l.clients += p.Clients
-		loads[p.Database] = l
-	}
+// databaseLoad is what goes on in a database.
+type databaseLoad struct {
+	load
+	paused, disabled bool
+}
+
+// databaseNames gives the databases of the settings, those that clients use by the fallback "*", and the console's. The fallback is none itself.
+func databaseNames(conf *config.Config, pools []pool.PoolInfo) []string {
 	names := map[string]bool{}
 	for name := range conf.Databases {
-		names[name] = true
+		names[name] = name != "*"
 	}
-	for name := range loads {
-		names[name] = true
+	for _, p := range pools {
+		_, ok := conf.Database(p.Database)
+		names[p.Database] = ok || config.Reserved(p.Database) // what is gone from the settings is left to SHOW POOLS
 	}
+	maps.DeleteFunc(names, func(_ string, shown bool) bool { return !shown })
+	return slices.Sorted(maps.Keys(names))
+}
+
+func databaseRows(conf *config.Config, names []string, of func(name string) databaseLoad) [][]any {
 	var all [][]any
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		db, ok := conf.Databases[name]
-		if !ok {
-			if db, ok = conf.Database(name); !ok {
-				continue // gone from the settings; SHOW POOLS has what is left of it
-			}
+	for _, name := range names {
+		if config.Reserved(name) {
+			all = append(all, consoleRow(conf, of(name)))
+			continue
 		}
-		all = append(all, databaseRow(conf, db, loads[name]))
+		db, _ := conf.Database(name)
+		all = append(all, databaseRow(conf, db, of(name)))
 	}
 	return all
 }
 
-func databaseRow(conf *config.Config, db config.Database, l load) []any {
+func databaseRow(conf *config.Config, db config.Database, l databaseLoad) []any {
 	return []any{
 		db.Name, orNull(db.Host), db.Port, orNull(db.DBName), orNull(db.User),
 		either(db.PoolSize, conf.DefaultPoolSize), either(db.MinPoolSize, conf.MinPoolSize), either(db.ReservePoolSize, conf.ReservePoolSize),
 		int64(either(db.ServerLifetime, conf.ServerLifetime) / time.Second),
-		optional(db.PoolMode, func(m config.Mode) any { return m.String() }), nil,
-		either(db.MaxDBConnections, conf.MaxDBConnections), l.servers, 0, l.clients, 0, 0,
+		optional(db.PoolMode, func(m config.Mode) any { return m.String() }), balance(len(db.Hosts()), db.LoadBalance),
+		either(db.MaxDBConnections, conf.MaxDBConnections), l.servers, either(db.MaxDBClientConnections, conf.MaxDBClientConnections), l.clients,
+		number(l.paused), number(l.disabled),
 	}
 }
 
-// servers counts those that are open or being opened.
-func servers(p pool.PoolInfo) int { return p.ServersBusy + p.ServersIdle + p.ServersOpening }
+// consoleRow shows the console as PgBouncer does: a database on the pooler itself.
+func consoleRow(conf *config.Config, l databaseLoad) []any {
+	return []any{
+		pool.ConsoleDatabase, nil, conf.ListenPort, pool.ConsoleDatabase, pool.ConsoleDatabase,
+		consolePoolSize, conf.MinPoolSize, conf.ReservePoolSize, int64(conf.ServerLifetime / time.Second), config.ModeStatement.String(), nil,
+		conf.MaxDBConnections, 0, conf.MaxDBClientConnections, l.clients, 0, 0,
+	}
+}
+
+// consolePoolSize is what PgBouncer says of a pool that never has a server.
+const consolePoolSize = 2

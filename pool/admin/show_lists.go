@@ -1,36 +1,28 @@
 package admin
 
-import (
-	"poolerd/pool"
-	"poolerd/wire"
-)
+import "poolerd/wire"
 
 func listColumns() []column { return []column{{"list", text}, {"items", int4}} }
 
-// showLists counts what there is. The free lists, the peers and the caches of names are PgBouncer's own.
+// showLists counts what there is. Nothing is kept for later use, so that the free lists are empty.
 func (c *Console) showLists() (result, *wire.Error) {
-	conf, pools, clients := c.pooler.Config(), c.pooler.Pools(), c.pooler.Clients()
-	open, logins := 0, 0
+	conf, pools, clients, logins := c.pooler.Config(), c.pools(), c.clients(), c.pooler.Logins()
+	open := 0
 	for _, p := range pools {
-		open += servers(p)
-	}
-	for _, client := range clients {
-		if client.State == pool.StateLogin {
-			logins++
-		}
+		open += p.Servers()
 	}
 	return rows([][]any{
-		{"databases", len(databaseRows(conf, pools))},
-		{"users", len(userNames(conf, countUsers(pools, clients)))},
-		{"peers", 0},
+		{"databases", len(databaseNames(conf, pools))},
+		{"users", len(c.userNames(conf))},
+		{"peers", len(conf.Peers)},
 		{"pools", len(pools)},
-		{"peer_pools", 0},
+		{"peer_pools", len(c.pooler.PeerPools())},
 		{"free_clients", 0},
-		{"used_clients", len(clients)},
+		{"used_clients", len(clients) + logins},
 		{"login_clients", logins},
 		{"free_servers", 0},
 		{"used_servers", open},
-		{"dns_names", 0},
+		{"dns_names", len(c.pooler.Names())},
 		{"dns_zones", 0},
 		{"dns_queries", 0},
 		{"dns_pending", 0},

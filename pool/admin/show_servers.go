@@ -14,14 +14,17 @@ func (c *Console) showServers() (result, *wire.Error) { return rows(serverRows(c
 func serverRows(servers []pool.ServerInfo) [][]any {
 	var all [][]any
 	for _, s := range servers {
-		host, port := address(s.Addr)
-		localHost, localPort := address(s.Local)
-		all = append(all, []any{
-			"S", s.User, s.Database, "none", s.State, host, port, localHost, localPort,
-			when(s.Connected), when(s.Requested), 0, 0, 0,
-			serverName(s.ID), clientName(s.ClientID), int64(s.PID), "", s.Application, 0, s.ID,
-			s.Uses,
-		})
+		all = append(all, append(serverRow(s, string(s.State)), s.Uses))
 	}
 	return all
+}
+
+func serverRow(s pool.ServerInfo, state string) []any {
+	host, port := address(s.Addr)
+	localHost, localPort := address(s.Local)
+	return []any{
+		"S", s.User, s.Database, "none", state, host, port, localHost, localPort,
+		when(s.Connected), when(s.Requested), 0, 0, number(s.CloseNeeded),
+		objectName(s.ID), objectName(s.ClientID), int64(s.PID), s.TLS, s.Application, s.Statements, s.ID,
+	}
 }

@@ -30,28 +30,57 @@ func averagesColumns() []column {
 		"xact_time", "query_time", "wait_time", "avg_client_parse_count", "avg_server_parse_count", "avg_bind_count"))
 }
 
-func (c *Console) showStats() (result, *wire.Error) {
-	return rows(statRows(c.pooler.Pools(), figures.totals, figures.averages))
+// sumNames are those of SHOW TOTALS, behind total_ and avg_: PgBouncer's own fields, which the other commands call otherwise.
+func sumNames() []string {
+	return []string{
+		"server_assignment_count", "xact_count", "query_count", "client_bytes", "server_bytes", "xact_time", "query_time", "wait_time",
+		"ps_client_parse_count", "ps_server_parse_count", "ps_bind_count",
+	}
 }
 
-func (c *Console) showTotals() (result, *wire.Error) {
-	return rows(statRows(c.pooler.Pools(), figures.totals))
+func sumColumns() []column { return []column{{"name", text}, {"value", numeric}} }
+
+func (c *Console) showStats() (result, *wire.Error) {
+	return rows(statRows(c.pools(), figures.totals, figures.averages))
+}
+
+func (c *Console) showStatsTotals() (result, *wire.Error) {
+	return rows(statRows(c.pools(), figures.totals))
 }
 
 func (c *Console) showAverages() (result, *wire.Error) {
-	return rows(statRows(c.pooler.Pools(), figures.averages))
+	return rows(statRows(c.pools(), figures.averages))
+}
+
+func (c *Console) showTotals() (result, *wire.Error) { return rows(sumRows(c.pools())) }
+
+// sumRows gives the figures of all databases together, a row each.
+func sumRows(pools []pool.PoolInfo) [][]any {
+	var sum figures
+	for _, p := range pools {
+		sum.add(p)
+	}
+	var all [][]any
+	for _, part := range []struct {
+		prefix string
+		values []any
+	}{{"total_", sum.totals()}, {"avg_", sum.averages()}} {
+		for i, name := range sumNames() {
+			all = append(all, []any{part.prefix + name, part.values[i]})
+		}
+	}
+	return all
 }
 
 // figures are what the pools of one database come to.
 type figures struct {
 	database    string
-	total, last metrics.Totals // since the start, and in the last full stats_period
-	second      rates
+	total, last metrics.Totals // since the start, and in the time of the averages
+	took        time.Duration  // that time, which is the same for all pools
 }
 
-// rates are counts a second in the last full stats_period.
-type rates struct {
-	assigns, xacts, queries, received, sent, parses, serverParses, binds float64
+func (f *figures) add(p pool.PoolInfo) {
+	f.total, f.last, f.took = f.total.Plus(p.Totals), f.last.Plus(p.Last), p.LastTook
 }
 
 // statRows gives a row a database, in the order of the pools, which is by database.
@@ -73,42 +102,9 @@ func byDatabase(pools []pool.PoolInfo) []figures {
 		if n := len(all); n == 0 || all[n-1].database != p.Database {
 			all = append(all, figures{database: p.Database})
 		}
-		f := &all[len(all)-1]
-		f.total = plus(f.total, p.Totals)
-		f.last = plus(f.last, p.Last)
-		if p.LastTook > 0 {
-			f.second.add(p.Last, p.LastTook)
-		}
+		all[len(all)-1].add(p)
 	}
 	return all
-}
-
-// plus adds what SHOW STATS shows.
-func plus(a, b metrics.Totals) metrics.Totals {
-	a.ServerAssigns += b.ServerAssigns
-	a.Transactions += b.Transactions
-	a.Queries += b.Queries
-	a.Received += b.Received
-	a.Sent += b.Sent
-	a.TxTime += b.TxTime
-	a.QueryTime += b.QueryTime
-	a.WaitTime += b.WaitTime
-	a.Parses += b.Parses
-	a.ServerParses += b.ServerParses
-	a.Binds += b.Binds
-	return a
-}
-
-func (r *rates) add(t metrics.Totals, took time.Duration) {
-	s := took.Seconds()
-	r.assigns += float64(t.ServerAssigns) / s
-	r.xacts += float64(t.Transactions) / s
-	r.queries += float64(t.Queries) / s
-	r.received += float64(t.Received) / s
-	r.sent += float64(t.Sent) / s
-	r.parses += float64(t.Parses) / s
-	r.serverParses += float64(t.ServerParses) / s
-	r.binds += float64(t.Binds) / s
 }
 
 // totals are counts, and times in microseconds.
@@ -122,18 +118,8 @@ func (f figures) totals() []any {
 
 // averages are counts a second, and the microseconds that one transaction, one query, one wait took.
 func (f figures) averages() []any {
-	r, t := f.second, f.last
+	a := f.last.Averages(f.took)
 	return []any{
-		uint64(r.assigns), uint64(r.xacts), uint64(r.queries), uint64(r.received), uint64(r.sent),
-		each(t.TxTime, t.Transactions), each(t.QueryTime, t.Queries), each(t.WaitTime, t.ServerAssigns),
-		uint64(r.parses), uint64(r.serverParses), uint64(r.binds),
+		a.ServerAssigns, a.Transactions, a.Queries, a.Received, a.Sent, a.TxTime, a.QueryTime, a.WaitTime, a.Parses, a.ServerParses, a.Binds,
 	}
-}
-
-// each gives the microseconds that one of n took.
-func each(d time.Duration, n uint64) int64 {
-	if n == 0 {
-		return 0
-	}
-	return d.Microseconds() / int64(n)
 }

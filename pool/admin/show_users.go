@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 
-	"poolerd/pool"
 	"poolerd/pool/config"
 	"poolerd/wire"
 )
@@ -18,32 +17,28 @@ func userColumns() []column {
 }
 
 func (c *Console) showUsers() (result, *wire.Error) {
-	return rows(userRows(c.pooler.Config(), c.userLoads()))
+	conf := c.pooler.Config()
+	return rows(userRows(conf, c.userNames(conf), func(name string) (l load) {
+		l.servers, l.clients = c.pooler.UserConnections(name)
+		return l
+	}))
 }
 
-// userLoads counts connections by user: a server's user is the one it logged in as.
-func (c *Console) userLoads() map[string]load {
-	return countUsers(c.pooler.Pools(), c.pooler.Clients())
-}
-
-func countUsers(pools []pool.PoolInfo, clients []pool.ClientInfo) map[string]load {
-	loads := map[string]load{}
-	for _, p := range pools {
-		l := loads[p.User]
-		l.servers += servers(p)
-		loads[p.User] = l
+// userNames gives the users that the settings or the user list name, or that are here, by name.
+func (c *Console) userNames(conf *config.Config) []string {
+	var here []string
+	for _, p := range c.pools() {
+		here = append(here, p.User)
 	}
-	for _, client := range clients {
-		l := loads[client.User]
-		l.clients++
-		loads[client.User] = l
+	for _, client := range c.clients() {
+		here = append(here, client.User)
 	}
-	return loads
+	return userNames(conf, here)
 }
 
-// userNames gives the users that the settings or the user list name, or that are here, by name. The user list is read from its file; when that cannot be
+// userNames adds those who are here to the users that the settings or the user list name. The user list is read from its file; when that cannot be
 // read just now, those that only it names are missing.
-func userNames(conf *config.Config, loads map[string]load) []string {
+func userNames(conf *config.Config, here []string) []string {
 	names := map[string]bool{}
 	if list, err := conf.Secrets(); err == nil {
 		for _, name := range list.Users() {
@@ -53,23 +48,21 @@ func userNames(conf *config.Config, loads map[string]load) []string {
 	for name := range conf.Users {
 		names[name] = true
 	}
-	for name := range loads {
-		names[name] = true
-	}
-	for _, name := range slices.Concat(conf.AdminUsers, conf.StatsUsers) {
+	for _, name := range slices.Concat(here, conf.AdminUsers, conf.StatsUsers) {
 		names[name] = true
 	}
 	return slices.Sorted(maps.Keys(names))
 }
 
-func userRows(conf *config.Config, loads map[string]load) [][]any {
+func userRows(conf *config.Config, names []string, of func(name string) load) [][]any {
 	number := func(n int) any { return strconv.Itoa(n) }
 	var all [][]any
-	for _, name := range userNames(conf, loads) {
-		u, l := conf.Users[name], loads[name]
+	for _, name := range names {
+		u, l := conf.Users[name], of(name)
 		all = append(all, []any{
 			name, optional(u.PoolSize, number), optional(u.ReservePoolSize, number), optional(u.PoolMode, func(m config.Mode) any { return m.String() }),
-			either(u.MaxUserConnections, conf.MaxUserConnections), l.servers, 0, l.clients,
+			either(u.MaxUserConnections, conf.MaxUserConnections), l.servers,
+			either(u.MaxUserClientConnections, conf.MaxUserClientConnections), l.clients,
 		})
 	}
 	return all

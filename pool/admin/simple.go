@@ -23,7 +23,7 @@ func (s *session) query(body []byte) error {
 		cmd, refused := s.console.find(one)
 		var r result
 		if refused == nil {
-			r, refused = s.console.execute(cmd, s.user)
+			r, refused = s.execute(cmd)
 		}
 		if refused != nil {
 			s.fail(refused)

@@ -12,6 +12,8 @@ import (
 
 func binaryInt4(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
+func binaryInt8(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
 // binaryNumeric writes a whole number as PostgreSQL's numeric_send does: count of digits, weight of the first one, sign, digits behind the point, and the
 // digits themselves, to the base of 10000, without zeros at the end.
 func binaryNumeric(n uint64) []byte {
@@ -88,4 +90,12 @@ func either[T any](p *T, otherwise T) T {
 		return otherwise
 	}
 	return *p
+}
+
+// number shows a switch as PgBouncer does.
+func number(on bool) int {
+	if on {
+		return 1
+	}
+	return 0
 }

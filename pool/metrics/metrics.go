@@ -42,3 +42,20 @@ func (t Totals) Minus(u Totals) Totals {
 	t.Pins -= u.Pins
 	return t
 }
+
+// Plus gives the sums of two pools.
+func (t Totals) Plus(u Totals) Totals {
+	t.Transactions += u.Transactions
+	t.Queries += u.Queries
+	t.Received += u.Received
+	t.Sent += u.Sent
+	t.TxTime += u.TxTime
+	t.QueryTime += u.QueryTime
+	t.WaitTime += u.WaitTime
+	t.Parses += u.Parses
+	t.ServerParses += u.ServerParses
+	t.Binds += u.Binds
+	t.ServerAssigns += u.ServerAssigns
+	t.Pins += u.Pins
+	return t
+}

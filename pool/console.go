@@ -1,0 +1,194 @@
+package pool
+
+import (
+	"cmp"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"poolerd/pool/config"
+	"poolerd/pool/metrics"
+	"poolerd/wire"
+)
+
+// ConsoleDatabase is the name of the console's database, and of the user that its pool is shown under, in SHOW POOLS and its like.
+const ConsoleDatabase = "pgbouncer"
+
+// Console serves the sessions on the console's database, after the login. Serve returns when the session is over, with a *wire.Error that is still to be sent
+// or with nil; it does not close the connection. A read deadline of the connection that passes means that the pooler drains.
+type Console interface {
+	Serve(s *ConsoleSession) error
+}
+
+// ConsoleSession is one connection to the console's database, from its login on.
+type ConsoleSession struct {
+	Conn net.Conn
+	User string
+	// Owner: the user came over the Unix socket as the user of this process, and may run every command whatever admin_users says.
+	Owner bool
+	Log   zerolog.Logger
+
+	id          uint64
+	application string
+	began       time.Time
+	key         cancelKey
+	cancelled   chan struct{}
+	asked       atomic.Int64 // when the last command came, in nanoseconds since 1970
+	totals      *consoleTotals
+}
+
+// NewConsoleSession makes a session that no pooler knows of.
+func NewConsoleSession(conn net.Conn, user string) *ConsoleSession {
+	s := &ConsoleSession{
+		Conn: conn, User: user, Log: zerolog.Nop(), began: time.Now(), key: randomKey(4), cancelled: make(chan struct{}, 1), totals: &consoleTotals{},
+	}
+	s.asked.Store(s.began.UnixNano())
+	return s
+}
+
+// ID is the number under which SHOW CLIENTS shows the session, of the same count as those of clients and servers.
+func (s *ConsoleSession) ID() uint64 { return s.id }
+
+// Key is the session's cancel key: what its BackendKeyData says.
+func (s *ConsoleSession) Key() (pid uint32, secret []byte) { return s.key.pid, s.key.secret }
+
+// Cancelled has a token after a cancel request with the session's key, one for all that came since it was last emptied.
+func (s *ConsoleSession) Cancelled() <-chan struct{} { return s.cancelled }
+
+// Asked counts a command.
+func (s *ConsoleSession) Asked() {
+	s.asked.Store(time.Now().UnixNano())
+	s.totals.mu.Lock()
+	s.totals.all.Transactions++
+	s.totals.all.Queries++
+	s.totals.mu.Unlock()
+}
+
+// Cancel does what a cancel request with the session's key does.
+func (s *ConsoleSession) Cancel() {
+	select {
+	case s.cancelled <- struct{}{}:
+	default:
+	}
+}
+
+func (s *ConsoleSession) cancelRunning() { s.Cancel() }
+
+func (s *ConsoleSession) info() ClientInfo {
+	return ClientInfo{
+		ID: s.id, User: s.User, Database: ConsoleDatabase, State: StateIdle, Addr: s.Conn.RemoteAddr(), Local: s.Conn.LocalAddr(), Connected: s.began,
+		Since: time.Unix(0, s.asked.Load()), Application: s.application, CancelPID: s.key.pid, TLS: describeTLS(s.Conn), PID: peerPID(s.Conn),
+	}
+}
+
+// consoleTotals counts what was asked. Its lock is taken last.
+type consoleTotals struct {
+	mu    sync.Mutex
+	all   metrics.Totals
+	marks marks
+}
+
+// consoles are the sessions that are open. The zero value has none. Its lock is taken last.
+type consoles struct {
+	mu       sync.Mutex
+	sessions map[uint64]*ConsoleSession
+	totals   consoleTotals
+}
+
+func (c *consoles) add(s *ConsoleSession) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sessions == nil {
+		c.sessions = map[uint64]*ConsoleSession{}
+	}
+	c.sessions[s.id] = s
+}
+
+// remove gives how many are left.
+func (c *consoles) remove(s *ConsoleSession) (left int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.sessions, s.id)
+	return len(c.sessions)
+}
+
+func (c *consoles) all() []*ConsoleSession {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]*ConsoleSession, 0, len(c.sessions))
+	for _, s := range c.sessions {
+		all = append(all, s)
+	}
+	return all
+}
+
+// Consoles gives the sessions on the console's database, oldest first.
+func (p *Pooler) Consoles() []ClientInfo {
+	var all []ClientInfo
+	for _, s := range p.consoles.all() {
+		all = append(all, s.info())
+	}
+	slices.SortFunc(all, func(a, b ClientInfo) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// ConsolePool is what the console's sessions come to, shown as a pool.
+func (p *Pooler) ConsolePool() PoolInfo {
+	n := len(p.consoles.all())
+	i := PoolInfo{Database: ConsoleDatabase, User: ConsoleDatabase, Mode: config.ModeStatement, Size: consolePoolSize, Clients: n, Active: n}
+	i.Totals, i.Last = p.consoles.sums()
+	i.LastTook = p.stats.since(time.Now())
+	return i
+}
+
+// consolePoolSize is what PgBouncer shows as the size of a pool that has no servers.
+const consolePoolSize = 2
+
+// CloseConsole closes a session of the console's, and reports whether there is one with that id.
+func (p *Pooler) CloseConsole(id uint64) bool {
+	p.consoles.mu.Lock()
+	s, ok := p.consoles.sessions[id]
+	p.consoles.mu.Unlock()
+	if ok {
+		_ = s.Conn.Close()
+	}
+	return ok
+}
+
+// serveConsole runs a session on the console's database.
+func (l *login) serveConsole() error {
+	_ = l.conn.SetDeadline(noDeadline)
+	p := l.pooler
+	if p.console == nil {
+		return wire.Fatalf(wire.CodeUndefinedDatabase, "there is no console")
+	}
+	if p.stage.Load() == stageClosing {
+		return errShutdown()
+	}
+	leave, refused := p.seatConsole(ConsoleDatabase, l.user)
+	if refused != nil {
+		return refused
+	}
+	defer leave()
+	s := NewConsoleSession(l.conn, l.user)
+	s.id, s.began, s.totals, s.Owner = l.id, l.began, &p.consoles.totals, l.owner
+	s.application, _ = l.startup.Get("application_name")
+	s.Log = p.log.With().Uint64("client", s.id).Str("database", ConsoleDatabase).Str("user", s.User).Str("client_addr", l.socket.RemoteAddr().String()).Logger()
+	s.key = p.keys.issue(s, l.version, l.conf.PeerID)
+	defer p.keys.revoke(s.key)
+	p.consoles.add(s)
+	defer p.leaveConsole(s)
+	l.logLogin()
+	return p.console.Serve(s)
+}
+
+// leaveConsole forgets a session. SUSPEND is for a moment and ends with whoever watches over it, as in PgBouncer; PAUSE stays.
+func (p *Pooler) leaveConsole(s *ConsoleSession) {
+	if left := p.consoles.remove(s); left == 0 && p.resumeAll(holdSuspended) {
+		p.log.Info().Msg("admin disappeared when suspended, doing RESUME")
+	}
+}
