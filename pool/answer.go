@@ -20,7 +20,8 @@ type plan struct {
 	portal  lex.Kind          // of the statement that the unnamed portal was bound to
 	bound   []byte            // its tail
 	held    []*stmt.Statement // references to give back
-	queries int
+	parses  uint64            // of named statements
+	binds   uint64            // of named statements
 }
 
 // nameChange is a name that was given to a statement, or with none taken away.
@@ -81,8 +82,20 @@ func (c *Client) answerQuery(body []byte) bool {
 	c.in.r += wire.HeaderLen + len(body)
 	c.unnamed.exists = false // as a simple Query does
 	c.reply = wire.AppendReadyForQuery(c.reply, c.status())
-	c.pool.count(func(t *counters) { t.Queries++ })
+	c.countAnswer(0, 0)
 	return true
+}
+
+// countAnswer counts a flight that was answered here, and the transaction that has ended with it, if one has.
+func (c *Client) countAnswer(parses, binds uint64) {
+	c.pool.count(func(t *counters) {
+		t.Queries++
+		t.Parses += parses
+		t.Binds += binds
+		if c.block == blockNone {
+			t.Transactions++
+		}
+	})
 }
 
 // defers tells whether BEGIN may wait: not where each statement is a transaction, nor where the client keeps its server anyway.
@@ -177,6 +190,7 @@ func (p *plan) parse(body []byte) bool {
 		st := p.c.pooler.statements.Intern(tail, p.c.meaningOf(text(tail)))
 		p.held = append(p.held, st)
 		p.names = append(p.names, nameChange{string(name), st})
+		p.parses++
 	}
 	p.reply = wire.AppendEmpty(p.reply, wire.ServerParseComplete)
 	return true
@@ -217,6 +231,9 @@ func (p *plan) bind(body []byte) bool {
 		return false
 	}
 	p.bound = tail
+	if len(name) > 0 {
+		p.binds++
+	}
 	p.reply = wire.AppendEmpty(p.reply, wire.ServerBindComplete)
 	return true
 }
@@ -276,7 +293,6 @@ func (p *plan) execute(body []byte) bool {
 	}
 	p.reply = wire.AppendCommandComplete(p.reply, tag)
 	p.bound = nil
-	p.queries++
 	return true
 }
 
@@ -316,9 +332,7 @@ func (p *plan) commit() {
 		c.unnamed.set(p.unnamed)
 	}
 	c.reply = p.reply
-	if p.queries > 0 {
-		c.pool.count(func(t *counters) { t.Queries += uint64(p.queries) })
-	}
+	c.countAnswer(p.parses, p.binds)
 }
 
 // set makes tail, which is copied, the client's unnamed statement.

@@ -135,6 +135,7 @@ func (c *Client) afterExchange(s *Server) {
 	if s.pipe.Settled() {
 		c.opened = false
 		c.countQuery()
+		c.counted = s.pipe.Open()
 	}
 	if !r.boundary() { // a reply that has come in part stays where it is
 		if r.flush(); r.clientErr != nil {

@@ -87,6 +87,7 @@ type Client struct {
 	boundName      []byte          // that name
 	lastKind       lex.Kind        // of what was sent last to be executed
 	asked          time.Time       // when the request that is being answered was sent
+	counted        bool            // the flight under way is in the tally
 	late           lateOp
 	attempt        attempt     // the request under way
 	terminates     bool        // the simple Query under way ends its own backend

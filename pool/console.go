@@ -38,6 +38,7 @@ type ConsoleSession struct {
 	key         cancelKey
 	cancelled   chan struct{}
 	asked       atomic.Int64 // when the last command came, in nanoseconds since 1970
+	counted     atomic.Bool
 	totals      *consoleTotals
 }
 
@@ -59,9 +60,12 @@ func (s *ConsoleSession) Key() (pid uint32, secret []byte) { return s.key.pid, s
 // Cancelled has a token after a cancel request with the session's key, one for all that came since it was last emptied.
 func (s *ConsoleSession) Cancelled() <-chan struct{} { return s.cancelled }
 
-// Asked counts a command.
+// Asked notes that a command has come. The first one of a session counts, as in PgBouncer, to which a session of the console is one transaction without an end.
 func (s *ConsoleSession) Asked() {
 	s.asked.Store(time.Now().UnixNano())
+	if s.counted.Swap(true) {
+		return
+	}
 	s.totals.mu.Lock()
 	s.totals.all.Transactions++
 	s.totals.all.Queries++

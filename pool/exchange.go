@@ -32,6 +32,10 @@ func (c *Client) exchange() {
 	if c.asked.IsZero() {
 		c.asked = time.Now()
 	}
+	if !c.counted {
+		c.counted = true
+		c.tally.queries++
+	}
 	if c.tally.began.IsZero() {
 		c.tally.began = c.asked
 	}

@@ -16,7 +16,6 @@ func (c *Client) relayParse(body []byte, size int) bool {
 		return false
 	}
 	s := c.busy
-	c.tally.parses++
 	c.lookAround(text(tail))
 	if len(name) == 0 {
 		sql, other := "", false
@@ -45,6 +44,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 		c.in.r += size
 		return true
 	}
+	c.tally.parses++
 	sent := tail
 	if c.names.Len() > 0 && lex.Mark(text(tail))&lex.MarkPrepare != 0 {
 		if sql, ok := c.exchangeNames(text(tail)); ok {
@@ -77,6 +77,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 	if !s.pipe.SkipsToSync() {
 		c.addStatement(st)
 	}
+	c.tally.serverParses++
 	if s.pipe.Sent(wire.OpParse, wire.ForClient, op) {
 		c.pooler.statements.Keep(st)
 		c.names.Put(op.name, st)
@@ -111,7 +112,9 @@ func (c *Client) bindNames(body []byte, size int) bool {
 		return false
 	}
 	s := c.busy
-	c.tally.binds++
+	if len(name) > 0 {
+		c.tally.binds++
+	}
 	if st, ok := c.names.Get(name); ok && st.Looks {
 		c.lookAround(st.Text())
 	}

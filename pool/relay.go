@@ -123,7 +123,6 @@ func (c *Client) relayMessage() bool {
 		return c.relayDescribe(body, size)
 	case wire.ClientExecute:
 		s.pipe.Sent(wire.OpExecute, wire.ForClient, c.boundEffect())
-		c.tally.queries++
 	case wire.ClientClose:
 		return c.relayClose(body, size)
 	case wire.ClientSync:
@@ -196,7 +195,6 @@ func (c *Client) lateQuery() {
 		c.unnamed.exists = false
 		c.busy.unnamed = unnamed{}
 	}
-	c.tally.queries++
 	c.lastKind = lex.Other
 	c.marks |= lex.MarkOpaque
 	c.late = lateOp{set: true, op: wire.OpQuery, tag: &effect{unknown: true}}
@@ -205,7 +203,6 @@ func (c *Client) lateQuery() {
 // query records a simple Query; it takes the unnamed statement away, the client's and whoever's the server had.
 func (c *Client) query(kind lex.Kind, sql []byte) {
 	s := c.busy
-	c.tally.queries++
 	if s.pipe.Sent(wire.OpQuery, wire.ForClient, c.effectOf(kind, sql)) {
 		c.unnamed.exists = false
 		s.unnamed = unnamed{}

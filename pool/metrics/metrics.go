@@ -5,21 +5,21 @@ import "time"
 
 // Totals are the sums of one pool since its start, as SHOW STATS shows them.
 type Totals struct {
-	Transactions  uint64        // that a server carried out
-	Queries       uint64        // simple Queries and Executes, those answered here too
+	Transactions  uint64        // those that no server was needed for too
+	Queries       uint64        // requests up to the ReadyForQuery that answers them, those answered here too
 	Received      uint64        // bytes from clients
 	Sent          uint64        // bytes to clients
 	TxTime        time.Duration // that clients had a server
 	QueryTime     time.Duration // from sending a request to its last reply
 	WaitTime      time.Duration // that clients waited for a server
-	Parses        uint64        // of clients
-	ServerParses  uint64        // sent to servers
-	Binds         uint64
-	Opened        uint64 // servers
-	Closed        uint64 // servers
-	Errors        uint64 // of the pooler's own, sent to clients
-	Waits         uint64 // that took time
-	Clients       int    // logged in now
+	Parses        uint64        // of named statements, by clients
+	ServerParses  uint64        // of those, sent to servers
+	Binds         uint64        // of those, by clients
+	Opened        uint64        // servers
+	Closed        uint64        // servers
+	Errors        uint64        // of the pooler's own, sent to clients
+	Waits         uint64        // that took time
+	Clients       int           // logged in now
 	CopiedIn      uint64
 	ServerAssigns uint64 // a server given to a client
 	Pinned        int    // clients that keep their server between transactions now, or may after this one
