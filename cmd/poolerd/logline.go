@@ -166,7 +166,11 @@ func (e *event) writePrefix(b *strings.Builder) {
 	if !e.has(id) {
 		return
 	}
-	fmt.Fprintf(b, "%s-%s: %s/%s@%s ", kind, e.take(id), known(e.take("database"), "(nodb)"), known(e.take("user"), "(nouser)"), known(e.take(addr), "unix"))
+	number, where := e.take(id), e.take(addr)
+	if where == "@" { // Go's word for the other end of a Unix socket
+		where = ""
+	}
+	fmt.Fprintf(b, "%s-%s: %s/%s@%s ", kind, number, known(e.take("database"), "(nodb)"), known(e.take("user"), "(nouser)"), known(where, "unix"))
 }
 
 // known is a value, or what stands for one that is not known yet.

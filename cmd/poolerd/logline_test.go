@@ -46,6 +46,9 @@ func TestLogLine(t *testing.T) {
 			},
 			"LOG C-1: d/u@a m server=4 server_addr=b",
 		},
+		{"over a Unix socket", func(l zerolog.Logger) {
+			l.Info().Uint64("client", 1).Str("database", "d").Str("user", "u").Str("client_addr", "@").Msg("x")
+		}, "LOG C-1: d/u@unix x"},
 		{"without a client the names are fields", func(l zerolog.Logger) { l.Info().Str("database", "d").Str("user", "").Bool("yes", true).Msg("m") }, `LOG m database=d user="" yes=true`},
 		{"values", func(l zerolog.Logger) { l.Info().Str("a", "b c").Str("d", `"`).Msg("m") }, `LOG m a="b c" d="\""`},
 		{
