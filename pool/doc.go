@@ -152,6 +152,8 @@
 //
 // Reads are armed: nobody reads to find nothing. The price is that the poller announces a thing once (edge triggered): after a read that filled less than the buffer nothing is left, but an end that
 // came together with the last bytes must be found by reading on (replies) or by asking the kernel (sock.Conn.Gone, from the clock).
+// With TLS it is the same: sock.Conn reads record after record, so that a short read means that nothing is left (sock.Conn.Drained), and a write may have been taken as a whole and still be
+// on its way (ErrWait with all bytes counted), which startWriter sends on.
 //
 // Limits of time cost the data path no timer: the clock looks at every client five times a second.
 //

@@ -3,6 +3,7 @@ package pool
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"net"
@@ -23,6 +24,7 @@ import (
 // fakeServer is a PostgreSQL that carries nothing out: it answers each message in the shortest way, knows transaction blocks by their keywords, and counts.
 type fakeServer struct {
 	listener net.Listener
+	tls      *tls.Config  // nil: it has none
 	syncs    atomic.Int64 // ReadyForQuery messages sent after the login
 	logins   atomic.Int64
 	hook     func(c *fakeSession, typ byte, body []byte) bool // true: it has answered by itself
@@ -88,6 +90,11 @@ func (f *fakeServer) killAll() {
 func (s *fakeSession) serve() {
 	defer func() { _ = s.conn.Close() }()
 	start, err := wire.ReadStartup(s.conn)
+	if err == nil && start.Kind == wire.RequestSSL && s.server.tls != nil {
+		_, _ = s.conn.Write([]byte{'S'})
+		s.conn = tls.Server(s.conn, s.server.tls)
+		start, err = wire.ReadStartup(s.conn)
+	}
 	if err == nil && start.Kind == wire.RequestSSL {
 		if _, err = s.conn.Write([]byte{'N'}); err == nil {
 			start, err = wire.ReadStartup(s.conn)
@@ -288,6 +295,12 @@ func logIn(t *testing.T, addr string, params ...string) *testClient {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = nc.Close() })
+	return newTestClient(t, nc, params...)
+}
+
+// newTestClient opens a session on a connection.
+func newTestClient(t *testing.T, nc net.Conn, params ...string) *testClient {
+	t.Helper()
 	c := &testClient{t: t, conn: nc, buf: make([]byte, 64<<10)}
 	m := pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersionNumber, Parameters: map[string]string{"user": "u", "database": "d"}}
 	for i := 0; i < len(params); i += 2 {
