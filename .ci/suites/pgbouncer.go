@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -40,6 +41,11 @@ func runPgbouncer(ctx context.Context, b *bed, mode string) (_ *result, err erro
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(bench.dir)) }()
+	for _, name := range []string{"openssl", "slapd", "socat"} {
+		if _, err := exec.LookPath(name); err != nil {
+			b.log("%s is not on PATH: the tests that need it will fail", name)
+		}
+	}
 	if mode == pooled {
 		bench.leaveOut(noTakeOver, "test_operations.py::test_online_restart", "test_operations.py::test_scram_takeover")
 	}
