@@ -182,7 +182,7 @@ func (l *login) serveConsole() error {
 	s := NewConsoleSession(l.conn, l.user)
 	s.id, s.Owner, s.began, s.totals = l.id, l.owner, l.began, &p.consoles.totals
 	s.application, _ = l.startup.Get("application_name")
-	s.Log = p.log.With().Uint64("client", s.id).Str("database", ConsoleDatabase).Str("user", s.User).Str("client_addr", l.conn.RemoteAddr().String()).Logger()
+	s.Log = p.log.With().Uint64("client", s.id).Str("database", ConsoleDatabase).Str("user", s.User).Str("client_addr", l.addr.String()).Logger()
 	s.key = p.keys.issue(s, l.version, l.conf.PeerID)
 	defer p.keys.revoke(s.key)
 	p.consoles.add(s)

@@ -22,6 +22,7 @@ type login struct {
 	conf    *config.Config // access's
 	id      uint64         // the client's, from its first byte on
 	socket  net.Conn       // as accepted
+	addr    net.Addr       // the client's
 	conn    net.Conn       // socket, or the TLS connection over it
 	secured securedConn
 	startup *wire.Startup
@@ -46,7 +47,7 @@ func (r *refusal) Error() string { return r.reason }
 func (p *Pooler) accept(nc net.Conn) {
 	defer func() { _ = nc.Close() }()
 	a := p.access.Load()
-	l := &login{pooler: p, access: a, conf: a.conf, id: p.ids.Add(1), socket: nc, conn: nc, began: time.Now()}
+	l := &login{pooler: p, access: a, conf: a.conf, id: p.ids.Add(1), socket: nc, conn: nc, addr: peerAddr(nc), began: time.Now()}
 	if t := l.conf.ClientLoginTimeout; t > 0 {
 		_ = nc.SetDeadline(l.began.Add(t))
 	}
@@ -85,26 +86,26 @@ func (l *login) refusal(err error) *refusal {
 	return &refusal{reason: answer.Message, answer: answer}
 }
 
-// end tells the client and the log why the login has failed.
+// end tells the log and then the client why the login has failed: who looks at the log after an error finds it there.
 func (l *login) end(r *refusal) {
 	if r.reason == "" {
-		l.pooler.log.Debug().Uint64("client", l.id).Str("client_addr", l.socket.RemoteAddr().String()).Msg("connection closed before its login")
+		l.pooler.log.Debug().Uint64("client", l.id).Str("client_addr", l.addr.String()).Msg("connection closed before its login")
 		return
 	}
-	if r.answer != nil {
-		fatal := *r.answer
-		fatal.Severity = "FATAL"
-		_ = l.socket.SetDeadline(time.Now().Add(farewellLimit))
-		_, _ = l.conn.Write(fatal.Append(nil))
-		if l.conf.LogPoolerErrors {
-			l.tag(l.pooler.log.Warn()).Str("sqlstate", string(fatal.Code)).Msg("pooler error: " + fatal.Message)
-		}
+	if r.answer != nil && l.conf.LogPoolerErrors {
+		l.tag(l.pooler.log.Warn()).Str("sqlstate", string(r.answer.Code)).Msg("pooler error: " + r.answer.Message)
 	}
 	if l.conf.LogConnections && l.startup != nil {
 		l.tag(l.pooler.log.Info()).Msgf("login failed: db=%s user=%s", l.startup.Database(), l.startup.User())
 	}
 	if l.conf.LogDisconnections && !l.entered {
 		l.tag(l.pooler.log.Info()).Msg(closing(r.reason, l.began, time.Now()))
+	}
+	if r.answer != nil {
+		fatal := *r.answer
+		fatal.Severity = "FATAL"
+		_ = l.socket.SetDeadline(time.Now().Add(farewellLimit))
+		_, _ = l.conn.Write(fatal.Append(nil))
 	}
 }
 

@@ -55,7 +55,7 @@ func (l *login) authenticate() error {
 	}
 	if err := l.prove(); err != nil {
 		if unproven(err) {
-			l.pooler.slowdown.wait(l.pooler.life, l.socket.RemoteAddr())
+			l.pooler.slowdown.wait(l.pooler.life, l.addr)
 		}
 		return err
 	}
@@ -155,7 +155,7 @@ func (l *login) chooseMethod() error {
 		return nil
 	}
 	rule, ok := l.access.rules.Match(hba.Conn{
-		Addr: sourceOf(l.socket.RemoteAddr()), TLS: l.secured.conn != nil, Database: l.database, User: l.user, Replication: l.replication == physicalReplication,
+		Addr: sourceOf(l.addr), TLS: l.secured.conn != nil, Database: l.database, User: l.user, Replication: l.replication == physicalReplication,
 	})
 	if !ok {
 		return wire.Fatalf(wire.CodeInvalidAuthorization, "no authentication method is found")
@@ -211,7 +211,7 @@ func (l *login) logAttempt() {
 
 // tag names the client in a line of the log.
 func (l *login) tag(e *zerolog.Event) *zerolog.Event {
-	e = e.Uint64("client", l.id).Str("client_addr", l.socket.RemoteAddr().String())
+	e = e.Uint64("client", l.id).Str("client_addr", l.addr.String())
 	if l.startup != nil {
 		e = e.Str("database", l.startup.Database()).Str("user", l.startup.User())
 	}

@@ -108,7 +108,7 @@ func (h *loginHouse) settings(upstream string, change func(c *config.Config, dir
 }
 
 // file writes a file in a folder, and gives its path.
-func file(t *testing.T, dir, name, text string) string {
+func file(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/md5"
 	"encoding/hex"
+	"fmt"
+	"os"
 	"os/user"
 	"strings"
 	"testing"
@@ -136,7 +138,7 @@ hostssl all all   0.0.0.0/0    trust
 	local := " host=" + h.unix + " port=5432"
 	h.expect("dbname=d user=plain"+local, "")
 	h.expect("dbname=d user=scram"+local, "unix socket login rejected")
-	h.log.wants(t, "ident map staff cannot be matched")
+	h.log.wants(t, fmt.Sprintf(`"client_addr":"unix(%d):5432","database":"d","user":"scram","message":"ident map staff cannot be matched"`, os.Getpid()))
 
 	next := *h.conf
 	next.AuthHBAFile = file(t, h.dir, "broken", "host all all 127.0.0.1/32 trust\nhost all all 127.0.0.1/99 trust\n")

@@ -14,7 +14,7 @@ import (
 // client makes the Client of a login. What depends on the kind of session is the caller's to fill in.
 func (l *login) client(pool *Pool) *Client {
 	return &Client{
-		id: l.id, pooler: l.pooler, pool: pool, conn: sock.New(l.conn), socket: l.socket, addr: l.socket.RemoteAddr(), local: l.socket.LocalAddr(),
+		id: l.id, pooler: l.pooler, pool: pool, conn: sock.New(l.conn), socket: l.socket, addr: l.addr, local: l.socket.LocalAddr(),
 		user: l.user, database: l.database, version: l.version, began: l.began, waiter: newWaiter(),
 	}
 }
@@ -92,7 +92,7 @@ func (l *login) parameters(pool *Pool) (*vars.Set, *wire.Error) {
 				add(o.Name, o.Value)
 			}
 		case param.Name == "application_name" && l.conf.ApplicationNameAddHost:
-			add(param.Name, param.Value+" - "+l.socket.RemoteAddr().String())
+			add(param.Name, param.Value+" - "+l.addr.String())
 		default:
 			add(param.Name, param.Value)
 		}

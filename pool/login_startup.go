@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"poolerd/wire"
 	"poolerd/wire/secure"
@@ -154,6 +155,20 @@ func tooLong(s *wire.Startup, what string) error {
 }
 
 // local tells whether the client came over a Unix socket, where TLS is neither offered nor required, as in PgBouncer and PostgreSQL.
-func (l *login) local() bool { return isLocal(l.socket.RemoteAddr()) }
+func (l *login) local() bool { return isLocal(l.addr) }
+
+// peerAddr is how a client is called in the log and on the console: its address, and over a Unix socket, where it has none, its process and the socket's port, as PgBouncer writes it.
+func peerAddr(nc net.Conn) net.Addr {
+	addr := nc.RemoteAddr()
+	if !isLocal(addr) {
+		return addr
+	}
+	_, _, pid, err := sock.PeerCredentials(nc)
+	if err != nil {
+		return addr
+	}
+	path := nc.LocalAddr().String()
+	return &net.UnixAddr{Net: addr.Network(), Name: fmt.Sprintf("unix(%d):%s", pid, path[strings.LastIndexByte(path, '.')+1:])}
+}
 
 func isLocal(addr net.Addr) bool { return addr.Network() == "unix" }

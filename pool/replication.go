@@ -234,7 +234,7 @@ func (l *login) passedOn() map[string]string {
 		switch name := lower(param.Name); {
 		case name == "user", name == "database", name == "replication", strings.HasPrefix(param.Name, "_pq_."), slices.Contains(l.conf.IgnoreStartupParameters, name):
 		case name == "application_name" && l.conf.ApplicationNameAddHost:
-			params[name] = param.Value + " - " + l.socket.RemoteAddr().String()
+			params[name] = param.Value + " - " + l.addr.String()
 		default:
 			params[param.Name] = param.Value
 		}

@@ -31,14 +31,14 @@ import (
 
 // authority signs certificates for one test.
 type authority struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	name string
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-func newAuthority(t *testing.T, name string) *authority {
+func newAuthority(t testing.TB, name string) *authority {
 	t.Helper()
 	a := &authority{t: t, dir: t.TempDir(), name: name}
 	template := &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}

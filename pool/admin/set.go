@@ -53,8 +53,9 @@ func (c *Console) set(s *pool.ConsoleSession, key, value string) (result, *wire.
 	if err == nil {
 		err = next.Check()
 	}
+	var kept error
 	if err == nil {
-		err = c.pooler.Reload(next)
+		kept, err = c.pooler.Set(next)
 	}
 	if err != nil {
 		failed := refuse("SET failed")
@@ -62,6 +63,9 @@ func (c *Console) set(s *pool.ConsoleSession, key, value string) (result, *wire.
 		return result{}, failed
 	}
 	s.Log.Info().Str("key", key).Msg("SET command issued")
+	if kept != nil {
+		return result{notices: []*wire.Error{notice("TLS settings could not be applied, still using old configuration", kept.Error())}}, nil
+	}
 	return result{}, nil
 }
 
