@@ -21,7 +21,11 @@
 //	pooler    Pooler: accepting, who is there, the clock                          shutdown  the ways to end
 //	pools     which pools there are                                               reload    new settings
 //	seats     how many clients there may be                                       bell      waiting for a change
-//	login     startup, authentication, welcome                                    cancel    cancel keys, and what a cancel request does
+//	login     one connection up to its welcome: login_startup is TLS and the     cancel    cancel keys, and what a cancel request does
+//	          startup packet, login_access what rules and files say,              authquery asking a database for a user's secret
+//	          login_authenticate who it is, login_methods how that is             slow      pauses after failures
+//	          proved, login_session what follows                                  lobby     how many may be on their way
+//	credentials  what a login has shown, for the pool's servers
 //	client    Client: its states, and its loop                                    buffer    where its bytes are read to
 //	dispatch  what it sends while it has no server: one flight                    answer    flights that need no server
 //	checkout  taking a server, giving it back, losing it, cleaning behind it      relay     the client's messages on their way to the server
@@ -52,8 +56,9 @@
 //
 // # The life of a client
 //
-// Pooler.listen gives each connection a goroutine, which is the client's until it ends. login reads the startup packet, lets package auth make the client prove who it
-// is, and finds the Pool of its database and user. The welcome needs to know what a server with the client's parameters reports: that is known after the
+// Pooler.listen gives each connection a goroutine, which is the client's until it ends. login reads the startup packet, behind TLS where the client asks for it, makes the client prove who it
+// is, and finds the Pool of its database and user. Nothing is said of users, databases and administrators before the proof: an unknown user is asked like any other, an unknown database is named
+// afterwards, and the errors are alike; the log tells what it was. Which settings, users, rules and certificates count is one snapshot (access), taken at the first byte. The welcome needs to know what a server with the client's parameters reports: that is known after the
 // first such login, and else a server is taken for a moment, which also tells whether PostgreSQL accepts the parameters.
 //
 // From then on the whole session runs inside one RawConn.Read (sock.Conn.Serve): Client.onReadable is called when there may be something to read. It reads into a buffer of
@@ -97,7 +102,7 @@
 //	Pooler.mu       pools, gates, clients, connections, listeners
 //	Pool.mu         free servers, counts, queue, hold, sums, settings of the pool
 //
-// and, each taken last, with no other inside: Client.mu (what other goroutines see of a client), keys.mu (cancel keys), seats.mu, shares.mu (servers of databases and users), bell.mu, stmt.Table's (references to texts), vars.Space's and vars.Set's, recorder.mu, peers.mu, and those inside package listen,
+// and, each taken last, with no other inside: Client.mu (what other goroutines see of a client), keys.mu (cancel keys), seats.mu, shares.mu (servers of databases and users), bell.mu, slowdown.mu, lobby.mu, authQueries.mu, stmt.Table's (references to texts), vars.Space's and vars.Set's, recorder.mu, peers.mu, and those inside package listen,
 // which calls back (wakeForNotification, hubLost) without holding any.
 //
 // All else of a Client belongs to its goroutine, all of a Server to whoever has it. A waiter is granted by whoever took it out of the queue, once: its channel holds one grant, so
@@ -116,6 +121,13 @@
 // pgconn goes them in turn until one lets us in, and takes no other after a refusal that holds for all. What it is given to speak on (loginConn) answers PostgreSQL's requests for authentication itself,
 // since it may have no password to give pgconn but a secret, or the keys of a client's login; pgconn hears that it was let in. The same way leads to the LISTEN hub's and to replication's servers. A cancel request goes to
 // the very address of its server, and over TLS if the server's connection does.
+//
+// # Unwelcome guests
+//
+// A login has client_login_timeout for all of it. Connections that have not logged in are bounded by max_client_conn, too: one more pushes out the oldest (lobby), which is one that is slow to
+// speak. Messages of a login are short, or refused by their length. A failure costs the address that it comes from a pause, from 50 ms to a second, before it is told; a login that succeeds is never
+// held up, so that whoever shares an address with a guesser does not notice him (slow). auth_query is asked once for all logins of a user that wait, on the pool of auth_user, whose size
+// bounds what a flood can ask of the database; its answers are not kept, so that a changed password counts at once (authquery). LDAP servers get mostLDAP questions at a time.
 //
 // # Outages
 //
