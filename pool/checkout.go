@@ -66,7 +66,9 @@ func (c *Client) checkout() *wire.Error {
 
 // meet asks a server what the client's session parameters come to, and whether they are valid.
 func (c *Client) meet() ([]vars.Reported, *wire.Error) {
+	c.waiter.patient = true
 	s, err := c.pool.acquire(c)
+	c.waiter.patient = false
 	if err != nil {
 		return nil, err
 	}

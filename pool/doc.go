@@ -137,6 +137,8 @@
 //
 // While PostgreSQL is out of reach a pool makes one attempt at a time, with pauses that grow from 50 ms to server_login_retry; whoever asks waits for a second (graceOfOutage), and is then told
 // at once. The success of an attempt ends the outage, and up to openAtOnce connections are opened at a time for those who wait: no login storm.
+// A login that already waited when the outage began goes on waiting, for query_wait_timeout at most, as with PgBouncer: nothing is lost by that, and whoever connects while PostgreSQL restarts does not notice.
+// A refusal that stays, a wrong password or a database that is not there, is told to everyone at once.
 //
 // # Decisions
 //

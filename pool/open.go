@@ -143,9 +143,7 @@ func (p *Pool) failed(err *wire.Error, now time.Time) {
 	again := p.outage.failed(err, now, p.pooler.config().ServerLoginRetry)
 	var lost []*waiter
 	if p.outage.hopeless(now) && (p.outage.down() || !p.mayComeFree()) {
-		for w := p.queue.pop(); w != nil; w = p.queue.pop() {
-			lost = append(lost, w)
-		}
+		lost = p.queue.takeAll(!p.outage.final())
 	}
 	first := p.outage.failures == 1
 	waiting := p.queue.len > 0

@@ -46,9 +46,17 @@ func (o *outage) hopeless(now time.Time) bool {
 	if !o.on() {
 		return false
 	}
+	return o.final() || now.Sub(o.began) >= graceOfOutage
+}
+
+// final tells whether PostgreSQL has refused for a reason that stays.
+func (o *outage) final() bool {
+	if !o.on() {
+		return false
+	}
 	switch o.err.Code {
 	case wire.CodeUnableToEstablish, wire.CodeConnectionFailure, wire.CodeCannotConnectNow, wire.CodeAdminShutdown, wire.CodeTooManyConnections:
-		return now.Sub(o.began) >= graceOfOutage
+		return false
 	}
 	return true
 }

@@ -1,8 +1,11 @@
 package pool
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"poolerd/wire"
 )
@@ -77,5 +80,42 @@ func TestQueue(t *testing.T) {
 	q.push(a)
 	if !q.remove(a) || q.first != nil || q.last != nil {
 		t.Error("the queue is not empty")
+	}
+}
+
+// TestOutageOutwaited: a login that waited when the outage began gets its server when PostgreSQL is back; those who come later are told at once, in PgBouncer's words.
+func TestOutageOutwaited(t *testing.T) {
+	f := startFake(t)
+	address := f.listener.Addr().String()
+	_ = f.listener.Close()
+	p, addr := startPooler(t, f.url(), nil)
+	in := make(chan *testClient, 1)
+	go func() { in <- logIn(t, addr) }()
+	within(t, "the outage is hopeless", func() bool {
+		for _, pool := range p.allPools() {
+			pool.mu.Lock()
+			hopeless := pool.outage.hopeless(time.Now())
+			pool.mu.Unlock()
+			if hopeless {
+				return true
+			}
+		}
+		return false
+	})
+	within(t, "a late client is told", func() bool { // between two attempts
+		conn, err := pgconn.Connect(t.Context(), "postgres://u@"+addr+"/d?sslmode=disable&connect_timeout=1")
+		if err == nil {
+			_ = conn.Close(t.Context())
+		}
+		return err != nil && strings.Contains(err.Error(), "server login has been failing, cached error: server is not available: connection refused (server_login_retry)")
+	})
+	startFakeAt(t, address)
+	select {
+	case c := <-in:
+		if got := c.query("SELECT 1"); got != "CZI" {
+			t.Error(got)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the login waits still")
 	}
 }

@@ -12,6 +12,7 @@ type waiter struct {
 	granted    chan grant    // holds one: whoever takes the waiter out of the queue sends, once
 	tell       chan struct{} // holds one: the client is to be told that it waits
 	since      time.Time
+	patient    bool // it waits out an outage: see Client.meet
 	told       atomic.Bool
 	in         *queue // nil: in none
 	prev, next *waiter
@@ -68,4 +69,18 @@ func (q *queue) pop() *waiter {
 		q.remove(w)
 	}
 	return w
+}
+
+// takeAll takes everyone out, or everyone but the patient.
+func (q *queue) takeAll(butPatient bool) []*waiter {
+	var all []*waiter
+	for w := q.first; w != nil; {
+		next := w.next
+		if !butPatient || !w.patient {
+			q.remove(w)
+			all = append(all, w)
+		}
+		w = next
+	}
+	return all
 }

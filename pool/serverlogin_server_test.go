@@ -176,7 +176,7 @@ func startFront(t *testing.T, port int, change func(*config.Config, *config.Data
 	t.Helper()
 	t.Setenv("PGPASSFILE", filepath.Join(t.TempDir(), "none"))
 	conf := config.Defaults()
-	conf.AuthType, conf.WatchFunctions, conf.DefaultPoolSize = config.AuthTrust, 0, 2
+	conf.AuthType, conf.WatchFunctions, conf.DefaultPoolSize, conf.QueryWaitTimeout = config.AuthTrust, 0, 2, 1500*time.Millisecond
 	db := config.Database{Name: "*", Host: "127.0.0.1", Port: port, DBName: "postgres", LoadBalance: true}
 	if change != nil {
 		change(conf, &db)
@@ -253,6 +253,7 @@ func TestServerTLS(t *testing.T) {
 		{mode: secure.VerifyFull, rule: both, ca: g.ca.root(), host: "db.test", want: "true"},
 		{mode: secure.VerifyFull, rule: both, ca: g.ca.root(), host: "elsewhere.test", want: "server is not available", logged: "certificate verify failed"},
 		{mode: secure.VerifyFull, rule: both, ca: g.otherCA.root(), want: "server is not available", logged: "certificate verify failed"},
+		{mode: secure.VerifyFull, rule: both, want: "server is not available", logged: "certificate verify failed"},
 		{mode: secure.VerifyFull, rule: both, ca: "system", want: "server is not available", logged: "certificate verify failed"},
 	} {
 		t.Run(fmt.Sprintf("%v %s %s %s", test.mode, strings.Fields(test.rule)[0], test.host, filepath.Base(test.ca)), func(t *testing.T) {

@@ -19,7 +19,7 @@ type Client struct {
 // sessionsKept is of how many hosts a session is kept to be resumed: hosts of databases, and one a host.
 const sessionsKept = 256
 
-// NewClient loads what the server_tls_* keys name. Errors name the key.
+// NewClient loads what the server_tls_* keys name. Errors name the key. Without server_tls_ca_file the system's authorities count, as with PgBouncer.
 func NewClient(s Settings) (*Client, error) {
 	client := &Client{settings: s}
 	if s.Mode == Disable {
@@ -27,9 +27,6 @@ func NewClient(s Settings) (*Client, error) {
 	}
 	if (s.CertFile == "") != (s.KeyFile == "") {
 		return nil, errors.New("server_tls_cert_file and server_tls_key_file go together: one of them is not set")
-	}
-	if s.Mode >= VerifyCA && s.CAFile == "" {
-		return nil, fmt.Errorf("server_tls_sslmode = %v requires server_tls_ca_file, which may be \"system\"", s.Mode)
 	}
 	l := loader{prefix: "server_tls", settings: s}
 	c, suites, err := l.config()
