@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"time"
+
 	"poolerd/pool/stmt"
 	"poolerd/wire"
 	"poolerd/wire/lex"
@@ -38,6 +40,7 @@ func (c *Client) answer(f flight) bool {
 		case wire.ClientSync:
 			c.in.r += f.end
 			c.reply = wire.AppendReadyForQuery(c.reply, c.status())
+			c.countAnswer(0, 0)
 			return true
 		case wire.ClientQuery:
 			return c.answerQuery(b[wire.HeaderLen:f.end])
@@ -95,7 +98,9 @@ func (c *Client) countAnswer(parses, binds uint64) {
 		if c.block == blockNone {
 			t.Transactions++
 		}
+		c.tally.addTo(t, time.Time{}) // it has no server, and so no transaction there
 	})
+	c.tally = tally{}
 }
 
 // defers tells whether BEGIN may wait: not where each statement is a transaction, nor where the client keeps its server anyway.

@@ -83,6 +83,7 @@ func (c *Client) meet() ([]vars.Reported, *wire.Error) {
 		return nil, wire.Errorf(wire.CodeConnectionFailure, "server connection was lost during the login")
 	}
 	reported := s.reported
+	s.fresh = s.uses.Load() == 0 // who has only been asked has not served: server_lifetime = 0 does not mean it yet
 	c.pool.release(s, time.Now())
 	return reported, nil
 }

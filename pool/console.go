@@ -13,6 +13,7 @@ import (
 	"poolerd/pool/config"
 	"poolerd/pool/metrics"
 	"poolerd/wire"
+	"poolerd/wire/sock"
 )
 
 // ConsoleDatabase is the name of the console's database, and of the user that its pool is shown under, in SHOW POOLS and its like.
@@ -33,6 +34,7 @@ type ConsoleSession struct {
 	Log   zerolog.Logger
 
 	id          uint64
+	socket      *sock.Conn // Conn, for what the kernel knows
 	application string
 	began       time.Time
 	key         cancelKey
@@ -45,7 +47,7 @@ type ConsoleSession struct {
 // NewConsoleSession makes a session that no pooler knows of.
 func NewConsoleSession(conn net.Conn, user string) *ConsoleSession {
 	s := &ConsoleSession{
-		Conn: conn, User: user, Log: zerolog.Nop(), began: time.Now(), key: randomKey(4), cancelled: make(chan struct{}, 1), totals: &consoleTotals{},
+		Conn: conn, User: user, Log: zerolog.Nop(), socket: sock.New(conn), began: time.Now(), key: randomKey(4), cancelled: make(chan struct{}, 1), totals: &consoleTotals{},
 	}
 	s.asked.Store(s.began.UnixNano())
 	return s
@@ -120,20 +122,27 @@ func (c *consoles) remove(s *ConsoleSession) (left int) {
 	return len(c.sessions)
 }
 
-func (c *consoles) all() []*ConsoleSession {
+// open gives the sessions, but for those that their clients have closed: each is about to notice, and a script that asks one after the other wants to see itself alone.
+func (c *consoles) open() []*ConsoleSession {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	all := make([]*ConsoleSession, 0, len(c.sessions))
 	for _, s := range c.sessions {
 		all = append(all, s)
 	}
-	return all
+	c.mu.Unlock()
+	return slices.DeleteFunc(all, func(s *ConsoleSession) bool { return s.socket.Gone() })
+}
+
+func (c *consoles) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.sessions)
 }
 
 // Consoles gives the sessions on the console's database, oldest first.
 func (p *Pooler) Consoles() []ClientInfo {
 	var all []ClientInfo
-	for _, s := range p.consoles.all() {
+	for _, s := range p.consoles.open() {
 		all = append(all, s.info())
 	}
 	slices.SortFunc(all, func(a, b ClientInfo) int { return cmp.Compare(a.ID, b.ID) })
@@ -142,7 +151,7 @@ func (p *Pooler) Consoles() []ClientInfo {
 
 // ConsolePool is what the console's sessions come to, shown as a pool.
 func (p *Pooler) ConsolePool() PoolInfo {
-	n := len(p.consoles.all())
+	n := len(p.consoles.open())
 	i := PoolInfo{Database: ConsoleDatabase, User: ConsoleDatabase, Mode: config.ModeStatement, Size: consolePoolSize, Clients: n, Active: n}
 	i.Totals, i.Last = p.consoles.sums()
 	i.LastTook = p.stats.since(time.Now())

@@ -51,7 +51,7 @@
 //	serverlogin  the login on a new server, _auth: answering, _secret: what with  servercheck  whether one that has rested still serves
 //	server    Server: one connection
 //	outage    the time without PostgreSQL                                         tend      limits of time of clients
-//	snapshot, stats, reason: what the console and the log see
+//	snapshot*, stats, reason: what the console and the log see                    console   the console's sessions, as clients
 //	tap, record: what is copied of the traffic where that is recorded; the format and what it leaves out is wire/record's
 //
 // # The life of a client

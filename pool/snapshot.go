@@ -20,7 +20,7 @@ func (p *Pooler) Began() time.Time { return p.began }
 
 // Logins counts the connections whose login is not finished, cancel requests among them.
 func (p *Pooler) Logins() int {
-	consoles := len(p.consoles.all())
+	consoles := p.consoles.len()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return max(len(p.conns)-len(p.clients)-consoles, 0)

@@ -39,7 +39,7 @@ const (
 	AuthMD5                    // MD5 with plain and MD5 secrets, SCRAM-SHA-256 for users that have a SCRAM secret; the default
 	AuthPlain                  // the password as it is, over the wire
 	AuthTrust                  // nothing is asked
-	AuthAny                    // nothing is asked and the client's user name is not used: every database names its user, everyone is an administrator
+	AuthAny                    // nothing is asked and the client's user name is not used: every database names its user, everyone may read the console
 	AuthCert                   // the client's certificate names it, and TLS with verify-full is needed
 	AuthHBA                    // auth_hba_file decides for each connection
 	AuthLDAP                   // an LDAP server judges the password, by auth_ldap_options

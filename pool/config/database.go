@@ -164,10 +164,10 @@ func (d Database) Hosts() []string { return parseList(d.Host) }
 
 // IsAdmin tells whether user may run every command of the console.
 func (c *Config) IsAdmin(user string) bool {
-	return c.AuthType == AuthAny || slices.Contains(c.AdminUsers, user)
+	return slices.Contains(c.AdminUsers, user)
 }
 
-// IsStats tells whether user may read the console: administrators may.
+// IsStats tells whether user may read the console: administrators may, and with auth_type = any everyone, as in PgBouncer.
 func (c *Config) IsStats(user string) bool {
-	return c.IsAdmin(user) || slices.Contains(c.StatsUsers, user)
+	return c.AuthType == AuthAny || c.IsAdmin(user) || slices.Contains(c.StatsUsers, user)
 }

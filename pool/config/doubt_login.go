@@ -20,12 +20,8 @@ func (d *doubter) logins() {
 			d.key("auth_type", "passwords come over the network as they are, since clients need no TLS", "set client_tls_sslmode = require")
 		}
 	}
-	if c.AuthType == AuthAny && (len(c.AdminUsers) > 0 || len(c.StatsUsers) > 0) {
-		key := "admin_users"
-		if len(c.AdminUsers) == 0 {
-			key = "stats_users"
-		}
-		d.key(key, "has no effect: with auth_type = any everyone is an administrator", "choose another auth_type")
+	if c.AuthType == AuthAny && len(c.StatsUsers) > 0 {
+		d.key("stats_users", "has no effect: with auth_type = any everyone may read the console", "choose another auth_type")
 	}
 	d.unused("auth_hba_file", c.AuthType == AuthHBA, "set auth_type = hba")
 	d.unused("auth_ident_file", c.AuthType == AuthHBA || c.AuthType == AuthCert, "set auth_type = hba or cert")

@@ -24,7 +24,7 @@ func TestWarnings(t *testing.T) {
 		{mode + "auth_type=any\nlisten_addr=127.0.0.1,10.0.0.1\n", "t.ini:3: auth_type = any: whoever reaches 127.0.0.1, 10.0.0.1 uses every database and the console without a password"},
 		{trust + "listen_addr=localhost,127.0.0.2:7,::1,[::1]:8\n", ""},
 		{trust + "listen_addr=\n", ""},
-		{mode + "auth_type=any\nadmin_users=u\n", "t.ini:4: admin_users = u: has no effect: with auth_type = any everyone is an administrator"},
+		{mode + "auth_type=any\nstats_users=u\n", "t.ini:4: stats_users = u: has no effect: with auth_type = any everyone may read the console"},
 		{mode + "auth_type=any\nstats_users=u\n", "t.ini:4: stats_users = u: has no effect"},
 		{mode + "auth_type=plain\nlisten_addr=*\n", "t.ini:3: auth_type = plain: passwords come over the network as they are, since clients need no TLS; set client_tls_sslmode = require"},
 		{mode + "auth_type=ldap\nlisten_addr=*\n", "t.ini:3: auth_type = ldap: passwords come over the network as they are"},
