@@ -69,10 +69,14 @@ func TestAuthQueries(t *testing.T) {
 	if n := asked.Load(); n > 3 { // one, those that waited, and those that came too late even for that
 		t.Errorf("%d questions for %d logins", n, late+1)
 	}
-	all.Wait()
-	if len(q.next) != 0 {
-		t.Errorf("%d questions are kept", len(q.next))
-	}
+	within(t, "no question is kept", q.idle)
+}
+
+// idle tells whether nothing is asked.
+func (q *authQueries) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.next) == 0
 }
 
 // authHouse is a pooler before a real PostgreSQL, whose auth_user is asker.
@@ -211,9 +215,7 @@ func TestLoginFlood(t *testing.T) {
 	if err != nil || strings.TrimSpace(n) > "2" {
 		t.Errorf("%s servers of auth_user, %v", n, err)
 	}
-	if len(h.pooler.authQueries.next) != 0 {
-		t.Error("questions are kept")
-	}
+	within(t, "no question is kept", h.pooler.authQueries.idle)
 }
 
 // TestAuthQueryWithoutServer: a database that is out of reach ends the login with an error, within its time.
