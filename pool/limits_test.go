@@ -276,12 +276,12 @@ func TestMinPoolSizeWithoutClients(t *testing.T) {
 	}
 }
 
-// TestServerLifetimeZero: each server serves once.
+// TestServerLifetimeZero: each server serves once; the one that the welcome was learned from has not served yet.
 func TestServerLifetimeZero(t *testing.T) {
 	f := startFake(t)
 	p, addr, log := startLogged(t, f.url(), func(c *config.Config) { c.ServerLifetime = 0 })
-	c := logIn(t, addr)
 	before := f.logins.Load()
+	c := logIn(t, addr)
 	for range 3 {
 		c.query("SELECT 1")
 		within(t, "no server", func() bool { return servers(p) == 0 })

@@ -96,29 +96,44 @@ rootpw "secret of the manager"
 	if out, err := add.CombinedOutput(); err != nil {
 		t.Fatalf("slapadd: %v\n%s", err, out)
 	}
-	s = slapd{port: closedPort(t), tlsPort: closedPort(t)}
+	for range 5 { // another process may take a port between the look and the start
+		s = slapd{port: closedPort(t), tlsPort: closedPort(t)}
+		if s.serve(t, binary, path) {
+			return s, authority
+		}
+	}
+	t.Fatal("slapd does not serve")
+	return s, authority
+}
+
+// serve starts the process and waits until it listens, or ends.
+func (s slapd) serve(t *testing.T, binary, conf string) bool {
+	t.Helper()
 	var log bytes.Buffer
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, "-d", "0", "-f", path, "-h", fmt.Sprintf("ldap://127.0.0.1:%d ldaps://127.0.0.1:%d", s.port, s.tlsPort)) // -d: in the foreground
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, "-d", "0", "-f", conf, "-h", fmt.Sprintf("ldap://127.0.0.1:%d ldaps://127.0.0.1:%d", s.port, s.tlsPort)) // -d: in the foreground
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		<-done
+		<-ended
 	})
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		nc, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.tlsPort))
-		if err == nil {
-			_ = nc.Close()
-			return s, authority
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		select {
+		case <-ended:
+			t.Logf("slapd ended at once: %s", log.String())
+			return false
+		default:
 		}
-		if time.Now().After(end) {
-			t.Fatalf("slapd does not listen: %v\n%s", err, log.String())
+		if nc, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.tlsPort)); err == nil {
+			_ = nc.Close()
+			return true
 		}
 	}
+	return false
 }
 
 func writeKey(t *testing.T, config *tls.Config, path string) {
