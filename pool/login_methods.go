@@ -8,7 +8,6 @@ import (
 	"poolerd/wire"
 	"poolerd/wire/auth"
 	"poolerd/wire/auth/hba"
-	"poolerd/wire/auth/ldap"
 	"poolerd/wire/secure"
 	"poolerd/wire/sock"
 )
@@ -196,10 +195,7 @@ func (l *login) proveByPeer() error {
 func (l *login) proveByLDAP() error {
 	options := l.access.ldap
 	if l.conf.AuthType == config.AuthHBA {
-		var err error
-		if options, err = ldap.New(l.rule.Options); err != nil {
-			return l.misconfigured("options of the hba rule: " + err.Error())
-		}
+		options = l.access.byRule[hbaLine{l.rule.File, l.rule.Line}]
 	}
 	if _, err := l.conn.Write(wire.AppendAuthenticationCleartext(nil)); err != nil {
 		return err

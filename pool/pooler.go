@@ -110,6 +110,7 @@ func (p *Pooler) Serve(listeners ...net.Listener) error {
 		p.StopListening()
 	}
 	p.tasks.Go(p.tendAll)
+	p.tasks.Go(func() { p.access.Load().prepare(p.auth) })
 	if p.recorder != nil {
 		go p.recorder.run() // until stop, which waits for it
 	}

@@ -50,8 +50,10 @@ func (p *Pooler) change(conf *config.Config, access *access) error {
 		e.Str("key", change.Key).Str("old", change.Old).Str("new", change.New).Bool("needs_restart", change.Restart).Msg("setting changed")
 	}
 	conf = conf.Keeping(old)
+	access.conf = conf
 	p.settings.Store(conf)
 	p.access.Store(access)
+	p.prepareLogins(access)
 	moved := map[string]bool{}
 	for _, pool := range p.allPools() {
 		now, ok := pool.settingsIn(conf)
@@ -123,4 +125,13 @@ func sameServer(a, b config.Pool) bool {
 func sameServers(a, b *config.Config) bool {
 	return a.ServerConnectTimeout == b.ServerConnectTimeout && a.MaxPreparedStatements == b.MaxPreparedStatements && reflect.DeepEqual(a.ServerTLS, b.ServerTLS) &&
 		keepAlive(a) == keepAlive(b)
+}
+
+// prepareLogins derives what logins by SCRAM need, in the background.
+func (p *Pooler) prepareLogins(a *access) {
+	p.ending.Lock()
+	defer p.ending.Unlock()
+	if !p.over {
+		p.tasks.Go(func() { a.prepare(p.auth) })
+	}
 }
