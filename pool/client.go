@@ -291,6 +291,7 @@ func (c *Client) write(b []byte) error {
 func (c *Client) leave(reason string) {
 	if c.left == "" {
 		c.left = reason
+		c.logClosing() // before the client knows, as PgBouncer does
 	}
 }
 
@@ -302,9 +303,9 @@ func (c *Client) leaveWith(reason string, err *wire.Error) {
 	fatal := *err
 	fatal.Severity = "FATAL"
 	c.logError(&fatal)
+	c.leave(reason)
 	c.reply = fatal.Append(c.reply)
 	c.flushReply()
-	c.leave(reason)
 }
 
 func (c *Client) leaveDoomed() {

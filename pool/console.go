@@ -182,7 +182,7 @@ func (l *login) serveConsole() error {
 	if p.stage.Load() == stageClosing {
 		return errShutdown()
 	}
-	leave, refused := p.seatConsole(ConsoleDatabase, l.user)
+	leave, refused := p.seatConsole(ConsoleDatabase, l.user, l.owner)
 	if refused != nil {
 		return refused
 	}

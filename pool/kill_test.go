@@ -108,7 +108,8 @@ func TestControlInTheMiddle(t *testing.T) {
 		case 1:
 			must(t, p.Reconnect("d"))
 		case 2:
-			for _, c := range p.Clients()[:min(3, len(p.Clients()))] {
+			all := p.Clients()
+			for _, c := range all[:min(3, len(all))] {
 				_ = p.KillClient(c.ID) // it may have left by itself
 			}
 		case 3:
@@ -119,8 +120,7 @@ func TestControlInTheMiddle(t *testing.T) {
 				t.Fatal(err)
 			}
 		case 5:
-			p.log.Info().Msg("") // a moment of peace
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(20 * time.Millisecond) // a moment of peace
 		}
 		if n, _ := p.DatabaseConnections("d"); n > 5 {
 			t.Errorf("%d servers of the database", n)

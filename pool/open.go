@@ -78,9 +78,25 @@ func (p *Pool) open(now time.Time) {
 			}
 			break
 		}
-		p.opening++
-		attempt := p.attempts.begin(p.pooler.life)
-		p.pooler.tasks.Go(func() { p.openOne(attempt, why) })
+		p.launch(why)
+	}
+}
+
+// launch begins to open a server, whose share has been taken. The lock is held.
+func (p *Pool) launch(why purpose) {
+	p.opening++
+	attempt := p.attempts.begin(p.pooler.life)
+	p.pooler.tasks.Go(func() { p.openOne(attempt, why) })
+}
+
+// openPromised opens the server for which another pool's was evicted, also when the client that it was for has been served meanwhile: else the limit would not be used.
+func (p *Pool) openPromised() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	d := p.demand(now)
+	if !p.closed && p.hold == holdNothing && d.servers < d.size && p.outage.due(now) && p.pooler.shares.take(p, p.conf, false) == noLimit {
+		p.launch(forClient)
 	}
 }
 

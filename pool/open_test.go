@@ -56,8 +56,8 @@ func TestShares(t *testing.T) {
 			t.Errorf("server %d of a goes for one that waits: %v, want %v", i, got, want)
 		}
 	}
-	if next := s.give(a.key); len(next) != 2 || next[0] != b || next[1] != other {
-		t.Errorf("next are %v", next)
+	if next, promised := s.give(a.key); len(next) != 2 || next[0] != b || next[1] != other || promised != b {
+		t.Errorf("next are %v, promised to %v", next, promised)
 	}
 	take(b, noLimit)
 	if s.claimed(b) {

@@ -230,7 +230,11 @@ func (s *Server) discard(reason string) {
 
 // giveShare gives the place of a server of a database and user back, and lets the pools open one that lacked it.
 func (p *Pooler) giveShare(k Key) {
-	for _, pool := range p.shares.give(k) {
+	next, promised := p.shares.give(k)
+	if promised != nil {
+		promised.openPromised()
+	}
+	for _, pool := range next {
 		pool.retry()
 	}
 }

@@ -94,12 +94,14 @@ func (s *shares) sated(p *Pool) {
 		return
 	}
 	s.mu.Lock()
-	s.forget(s.find(p))
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if at := s.find(p); at >= 0 && !s.waiting[at].fed { // else it gets the place that is being made for it
+		s.forget(at)
+	}
 }
 
-// give counts one less, and gives the pools that may have a server now, longest wait first.
-func (s *shares) give(k Key) []*Pool {
+// give counts one less, and gives the pools that may have a server now, longest wait first; of these, the one for which the place was made, if there is one.
+func (s *shares) give(k Key) (next []*Pool, promised *Pool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.database[k.Database]--; s.database[k.Database] == 0 {
@@ -108,14 +110,18 @@ func (s *shares) give(k Key) []*Pool {
 	if s.user[k.User]--; s.user[k.User] == 0 {
 		delete(s.user, k.User)
 	}
-	var next []*Pool
 	for i := range s.waiting {
-		if h := &s.waiting[i]; h.limit.frees(h.pool.key, k) {
-			h.fed = false
-			next = append(next, h.pool)
+		h := &s.waiting[i]
+		if !h.limit.frees(h.pool.key, k) {
+			continue
 		}
+		if h.fed && promised == nil {
+			promised = h.pool
+		}
+		h.fed = false
+		next = append(next, h.pool)
 	}
-	return next
+	return next, promised
 }
 
 // feed marks a pool that waits: a server is going to be closed for it. False: it does not wait, or that has been done.

@@ -189,6 +189,3 @@ func (p *Pooler) Close() {
 		}
 	})
 }
-
-// Drain is DrainServers.
-func (p *Pooler) Drain() { p.DrainServers() }

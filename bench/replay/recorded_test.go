@@ -203,7 +203,7 @@ func recordTraffic(t *testing.T, cluster *postgres.Cluster, database, path, mode
 	clients.Go(func() { counts[3] = simple(t, url) })
 	clients.Go(func() { throughPgx(t, strings.Replace(url, "postgres:"+secretPassword, driver, 1)) })
 	clients.Wait()
-	p.Drain()
+	p.DrainServers()
 	if err := <-served; err != nil {
 		t.Fatal(err)
 	}
