@@ -110,6 +110,7 @@ type Client struct {
 	attend  *attendant
 	toldWhy bool   // it was told why it is ended from outside
 	left    string // why the session ended
+	logged  bool   // the log says so
 
 	mu     sync.Mutex
 	state  State
@@ -302,9 +303,10 @@ func (c *Client) leaveWith(reason string, err *wire.Error) {
 	fatal := *err
 	fatal.Severity = "FATAL"
 	c.logError(&fatal)
+	c.leave(reason)
+	c.logClosing(reason) // first: whoever has read the error finds the line
 	c.reply = fatal.Append(c.reply)
 	c.flushReply()
-	c.leave(reason)
 }
 
 func (c *Client) leaveDoomed() {

@@ -173,7 +173,7 @@ func (l *login) serveConsole() error {
 	if p.stage.Load() == stageClosing {
 		return errShutdown()
 	}
-	leave, refused := p.seatConsole(ConsoleDatabase, l.user)
+	leave, refused := p.seatConsole(ConsoleDatabase, l.user, l.owner || p.config().IsAdmin(l.user))
 	if refused != nil {
 		return refused
 	}

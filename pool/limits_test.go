@@ -136,11 +136,11 @@ func TestSeatOfConsole(t *testing.T) {
 		c.AdminUsers, c.StatsUsers, c.MaxDBClientConnections = []string{"admin"}, []string{"stats"}, 1
 	})
 	for range 2 {
-		if _, err := p.seatConsole("pgbouncer", "admin"); err != nil {
+		if _, err := p.seatConsole("pgbouncer", "admin", true); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := p.seatConsole("pgbouncer", "stats"); err == nil {
+	if _, err := p.seatConsole("pgbouncer", "stats", false); err == nil {
 		t.Error("the database is full for others")
 	}
 	if _, n := p.DatabaseConnections("pgbouncer"); n != 2 {

@@ -98,15 +98,15 @@ func (p *Pooler) exit(c *Client) {
 		c.tally.began = time.Time{} // it has no server any more
 		c.tally.addTo(t, time.Time{})
 	})
-	c.logClosing()
+	c.logClosing(c.left)
 	p.changed.ring()
 }
 
 // seatConsole counts a session of the console in; leave takes it out again. Administrators are counted, and never refused.
-func (p *Pooler) seatConsole(database, user string) (leave func(), _ *wire.Error) {
+func (p *Pooler) seatConsole(database, user string, admin bool) (leave func(), _ *wire.Error) {
 	conf := p.config()
 	var most bounds
-	if !conf.IsAdmin(user) {
+	if !admin {
 		most.database, most.user = conf.MaxDBClientConnections, conf.MaxUserClientConnections
 		if u, ok := conf.Users[user]; ok && u.MaxUserClientConnections != nil {
 			most.user = *u.MaxUserClientConnections

@@ -44,6 +44,8 @@ func (c *Client) failedAt(s *Server, of wire.Owed, body []byte, done bool) (drop
 	}
 	if d := c.doom.Load(); d != nil && d.err != nil && string(wire.ErrorCode(body)) == string(wire.CodeQueryCanceled) {
 		r.instead, c.toldWhy = d.err, true // what was cancelled is its query, so that it can be told this
+		c.logError(d.err)
+		c.logClosing(d.reason)
 		return true, nil
 	}
 	return false, nil
