@@ -157,12 +157,22 @@ func (c *Client) cancelOn(s *Server) {
 	c.mu.Unlock()
 	ctx, stop := c.pooler.cancelContext()
 	defer stop()
+	began := time.Now()
 	if err := s.cancel(ctx); err != nil {
 		s.suspect.Store(true)
-		c.pooler.log.Warn().Err(err).Uint32("pid", s.pid).Msg("cancel request failed")
+		c.pooler.logCancelFailed(err, s.pid, began)
 	}
 	s.pending.Add(-1)
 	s.cancels.Done()
+}
+
+// logCancelFailed says that a cancel request has not reached its server.
+func (p *Pooler) logCancelFailed(err error, pid uint32, began time.Time) {
+	message := "cancel request failed"
+	if late := net.Error(nil); errors.As(err, &late) && late.Timeout() {
+		message = closing(reasonCancelWait, began, time.Now())
+	}
+	p.log.Warn().Err(err).Uint32("pid", pid).Msg(message)
 }
 
 // cancelContext bounds a cancel request that is sent on.

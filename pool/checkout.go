@@ -46,7 +46,7 @@ func (c *Client) checkout() *wire.Error {
 		return err
 	}
 	c.attach(s)
-	s.stmts.Checkout()
+	s.stmts.Checkout(c.pooler.config().MaxPreparedStatements)
 	if err := c.resume(s); err != nil {
 		s := c.detach()
 		refused := errRefused{}

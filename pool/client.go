@@ -110,6 +110,7 @@ type Client struct {
 	attend  *attendant
 	toldWhy bool   // it was told why it is ended from outside
 	left    string // why the session ended
+	logged  bool   // the log says so
 
 	mu     sync.Mutex
 	state  State
@@ -291,7 +292,7 @@ func (c *Client) write(b []byte) error {
 func (c *Client) leave(reason string) {
 	if c.left == "" {
 		c.left = reason
-		c.logClosing() // before the client knows, as PgBouncer does
+		c.logClosing(reason) // before the client knows, as PgBouncer does
 	}
 }
 

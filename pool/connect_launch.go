@@ -223,17 +223,9 @@ func (l *launch) logClosed(id uint64, e endpoint, began time.Time, reason string
 func (e endpoint) dial(ctx context.Context, global *config.Config) (net.Conn, error) {
 	dialer := &net.Dialer{KeepAliveConfig: keepAlive(global)}
 	if e.network == "tcp" {
-		dialer.Control = func(_, _ string, raw syscall.RawConn) error { return setUserTimeout(raw, global.TCPUserTimeout) }
+		dialer.Control = func(_, _ string, raw syscall.RawConn) error { return tune(raw, global) }
 	}
-	nc, err := dialer.DialContext(ctx, e.network, e.address)
-	if err != nil {
-		return nil, err
-	}
-	if t, ok := nc.(*net.TCPConn); ok && global.TCPSocketBuffer > 0 {
-		_ = t.SetReadBuffer(global.TCPSocketBuffer)
-		_ = t.SetWriteBuffer(global.TCPSocketBuffer)
-	}
-	return nc, nil
+	return dialer.DialContext(ctx, e.network, e.address)
 }
 
 // dialSecure connects, and makes TLS when conf is not nil: what a cancel request for a server goes over, so that it is as private as the server's own connection.

@@ -4,8 +4,9 @@ package pool
 
 import (
 	"syscall"
-	"time"
+
+	"poolerd/pool/config"
 )
 
-// setUserTimeout does nothing: tcp_user_timeout is Linux's.
-func setUserTimeout(syscall.RawConn, time.Duration) error { return nil }
+// tune does nothing: tcp_user_timeout is Linux's, and the buffers are left to the system.
+func tune(syscall.RawConn, *config.Config) error { return nil }

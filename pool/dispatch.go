@@ -56,11 +56,12 @@ func (c *Client) nextFlight() (f flight, ok bool) {
 			return f, false
 		}
 		if len(b)-f.end < size {
-			if size > largestWhole && typ == wire.ClientParse {
+			suffices := startSuffices(typ, b[f.end+wire.HeaderLen:])
+			if !suffices && (typ != wire.ClientBind && size > largestWhole || len(b) > largestWhole) {
 				c.tooLarge(typ, size)
 				return f, false
 			}
-			return f, c.in.full() && typ != wire.ClientParse // a Parse is kept, and so must be whole
+			return f, c.in.full() && typ != wire.ClientParse && (f.messages > 0 || suffices) // a Parse is kept, and so must be whole
 		}
 		f.end += size
 		f.messages++

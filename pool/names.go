@@ -112,7 +112,7 @@ func (c *Client) bindNames(body []byte, size int) bool {
 		return false
 	}
 	s := c.busy
-	if len(name) > 0 {
+	if len(name) > 0 && c.pooler.config().MaxPreparedStatements > 0 {
 		c.tally.binds++
 	}
 	if st, ok := c.names.Get(name); ok && st.Looks {
@@ -213,6 +213,7 @@ func (c *Client) needs(name []byte) (st *stmt.Statement, wrong *wire.Error) {
 	if has {
 		return st, nil
 	}
+	c.tally.serverParses++
 	c.prepare(st, n.Shape)
 	return st, nil
 }
@@ -221,7 +222,6 @@ func (c *Client) needs(name []byte) (st *stmt.Statement, wrong *wire.Error) {
 func (c *Client) prepare(st *stmt.Statement, believed stmt.Shape) {
 	s := c.busy
 	c.addStatement(st)
-	c.tally.serverParses++
 	s.pipe.Sent(wire.OpParse, wire.ForPooler, &nameChange{statement: st})
 	c.out = wire.AppendParse(c.outgoing(), st.Name, st.Tail)
 	if believed != (stmt.Shape{}) {

@@ -68,11 +68,6 @@ type ending struct {
 	sessions bool // also those that keep their server between transactions
 }
 
-// limits is the part of the settings that servers are made with.
-type limits struct{ maxStatements int }
-
-func (p *Pool) limits() limits { return limits{p.pooler.config().MaxPreparedStatements} }
-
 // settings gives the effective settings, which a reload changes.
 func (p *Pool) settings() config.Pool {
 	p.mu.Lock()

@@ -170,9 +170,18 @@ func (p *Pooler) listen(l net.Listener) error {
 	}
 }
 
+// prepare gives a client's socket the settings of the moment.
 func (p *Pooler) prepare(nc net.Conn) {
-	if t, ok := nc.(*net.TCPConn); ok {
-		_ = t.SetKeepAliveConfig(keepAlive(p.config()))
+	t, ok := nc.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	conf := p.config()
+	_ = t.SetKeepAliveConfig(keepAlive(conf))
+	if conf.TCPUserTimeout > 0 || conf.TCPSocketBuffer > 0 {
+		if raw, err := t.SyscallConn(); err == nil {
+			_ = tune(raw, conf)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	reasonTxTimeout      = "transaction timeout"
 	reasonQueryTimeout   = "query timeout"
 	reasonQueueTimeout   = "query_timeout" // reached while the client waited for a server
+	reasonQueueWait      = "query_wait_timeout"
 	reasonShutdown       = "server shutting down"
 	reasonKilled         = "admin forced disconnect"
 	reasonRemoved        = "database removed"
@@ -39,6 +40,7 @@ const (
 	reasonDoubt          = "server may owe a reply"
 	reasonReset          = "reset query failed"
 	reasonStatementMode  = "transaction blocks not allowed in statement pooling mode"
+	reasonCancelWait     = "cancel_wait_timeout"
 	reasonCancel         = "cancel request of unknown fate"
 	reasonSlowListener   = "notify_backlog"
 	reasonHubLost        = "listening connection lost"
@@ -59,10 +61,11 @@ func (c *Client) identify(e *zerolog.Event) *zerolog.Event {
 	return e.Uint64("client", c.id).Str("database", c.database).Str("user", c.user).Stringer("client_addr", c.addr)
 }
 
-// logClosing says why the client has left.
-func (c *Client) logClosing() {
-	if c.pooler.config().LogDisconnections {
-		c.identify(c.pooler.log.Info()).Msg(closing(c.left, c.began, time.Now()))
+// logClosing says why the client leaves, once.
+func (c *Client) logClosing(reason string) {
+	if !c.logged && c.pooler.config().LogDisconnections {
+		c.logged = true
+		c.identify(c.pooler.log.Info()).Msg(closing(reason, c.began, time.Now()))
 	}
 }
 

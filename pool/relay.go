@@ -152,14 +152,18 @@ func (c *Client) relayMessage() bool {
 
 // relayPart deals with a message that has not come as a whole: a large one is passed on as it comes, the others are waited for.
 func (c *Client) relayPart(typ byte, size int) bool {
+	b := c.in.bytes()
 	switch typ {
 	case wire.ClientCopyData:
 	case wire.ClientBind, wire.ClientQuery, wire.ClientFunctionCall, wire.ClientCopyFail:
-		if size <= bufferSize {
+		if size <= bufferSize || !c.in.full() {
 			return false
 		}
-		if !c.in.full() {
-			return false // its names stand at the start
+		if !startSuffices(typ, b[wire.HeaderLen:]) {
+			if c.in.len() > largestWhole {
+				c.tooLarge(typ, c.in.len())
+			}
+			return false // the buffer grows until its names are there
 		}
 	case wire.ClientParse, wire.ClientDescribe, wire.ClientExecute, wire.ClientClose, wire.ClientSync, wire.ClientFlush,
 		wire.ClientCopyDone, wire.ClientTerminate:
@@ -175,7 +179,7 @@ func (c *Client) relayPart(typ byte, size int) bool {
 	have := c.in.len()
 	switch typ {
 	case wire.ClientBind:
-		return c.bindNames(c.in.bytes()[wire.HeaderLen:], size)
+		return c.bindNames(b[wire.HeaderLen:], size)
 	case wire.ClientQuery:
 		c.lateQuery()
 	case wire.ClientFunctionCall:
@@ -187,6 +191,19 @@ func (c *Client) relayPart(typ byte, size int) bool {
 	c.body = size - have
 	c.pass(have)
 	return true
+}
+
+// startSuffices tells whether a large message can be passed on as it comes, of whose body b is there: the names at the start of a Bind are needed as a whole, and a message that is kept, or is
+// nothing but a name, at its full length.
+func startSuffices(typ byte, b []byte) bool {
+	switch typ {
+	case wire.ClientBind:
+		portal := bytes.IndexByte(b, 0)
+		return portal >= 0 && bytes.IndexByte(b[portal+1:], 0) >= 0
+	case wire.ClientQuery, wire.ClientFunctionCall, wire.ClientCopyData, wire.ClientCopyFail:
+		return true
+	}
+	return false
 }
 
 // lateQuery is query for a text that does not fit into memory: what it does is seen from its tags.

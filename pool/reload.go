@@ -123,7 +123,7 @@ func sameServer(a, b config.Pool) bool {
 
 // sameServers tells whether the global settings make the same connections as before.
 func sameServers(a, b *config.Config) bool {
-	return a.ServerConnectTimeout == b.ServerConnectTimeout && a.MaxPreparedStatements == b.MaxPreparedStatements && reflect.DeepEqual(a.ServerTLS, b.ServerTLS) &&
+	return a.ServerConnectTimeout == b.ServerConnectTimeout && reflect.DeepEqual(a.ServerTLS, b.ServerTLS) &&
 		keepAlive(a) == keepAlive(b)
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -158,7 +159,9 @@ func (p *Pool) awaitShare(c *Client) *wire.Error {
 	case d != nil || p.pooler.life.Err() != nil:
 		return errShutdown()
 	}
-	return wire.Fatalf(wire.CodeTooManyConnections, "query_wait_timeout: no server for replication for %v (PAUSE, max_db_connections or max_user_connections)", limit)
+	late := wire.Fatalf(wire.CodeProtocolViolation, reasonQueueWait)
+	late.Detail = fmt.Sprintf("no server for replication for %v (PAUSE, pool_size, max_db_connections or max_user_connections)", limit)
+	return late
 }
 
 // takeShare takes a place for a replication server, if there is one now. Else an idle server of another pool is closed for it.
@@ -266,7 +269,8 @@ func (r *replication) cancelRunning() {
 	}
 	ctx, stop := r.client.pooler.cancelContext()
 	defer stop()
+	began := time.Now()
 	if err := r.client.pooler.sendCancel(ctx, r.at, r.secured, r.key); err != nil {
-		r.client.pooler.log.Warn().Err(err).Uint32("pid", r.key.pid).Msg("cancel request failed")
+		r.client.pooler.logCancelFailed(err, r.key.pid, began)
 	}
 }

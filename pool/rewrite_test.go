@@ -22,7 +22,7 @@ func rewriter(t testing.TB) *Client {
 		t.Fatal(err)
 	}
 	pool := &Pool{watched: newWatched(), pooler: p, space: vars.NewSpace()}
-	s := &Server{id: 1, pool: pool, stmts: p.statements.NewServer(3), vars: pool.space.Empty()}
+	s := &Server{id: 1, pool: pool, stmts: p.statements.NewServer(), vars: pool.space.Empty()}
 	s.pipe.Reset()
 	c := &Client{id: 2, pooler: p, pool: pool, names: p.statements.NewClient(), busy: s}
 	c.base = pool.space.Empty()

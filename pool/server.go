@@ -67,7 +67,7 @@ func newServer(p *Pool, generation int, nc *loginConn, pid uint32, secret []byte
 	s := &Server{
 		id: nc.id, pool: p, conn: sock.New(nc.Conn), at: nc.at, secured: nc.secured, tls: nc.tls, pid: pid, secret: secret, created: nc.began, generation: generation,
 		plans: p.plans.Load(),
-		stmts: p.pooler.statements.NewServer(p.limits().maxStatements), vars: p.space.Empty(), reported: nc.reported,
+		stmts: p.pooler.statements.NewServer(), vars: p.space.Empty(), reported: nc.reported,
 	}
 	nc.Conn = s.conn // over TLS, pgconn too has to write through it from now on
 	s.pipe.Reset()

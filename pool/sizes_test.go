@@ -175,3 +175,27 @@ func TestBodyWhereNoneBelongs(t *testing.T) {
 		}
 	}
 }
+
+// TestLongNames: the names of a statement and of a portal may be longer than a client's first buffer.
+func TestLongNames(t *testing.T) {
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), nil)
+	c := logIn(t, addr)
+	long := strings.Repeat("n", 3*bufferSize)
+	c.send(wire.AppendEmpty(wire.AppendParse(nil, long, wire.ParseTail("SELECT 1")), wire.ClientSync))
+	if got := c.replies(1); got != "1ZI" {
+		t.Fatal(got)
+	}
+	c.send(wire.AppendEmpty(wire.AppendDescribe(nil, 'S', long), wire.ClientSync))
+	if got := c.replies(1); got != "nZI" {
+		t.Error(got)
+	}
+	c.send(wire.AppendEmpty(wire.AppendExecute(wire.AppendBind(nil, "", long), ""), wire.ClientSync))
+	if got := c.replies(1); got != "2CZI" {
+		t.Error(got)
+	}
+	c.send(wire.AppendEmpty(wire.AppendClose(nil, 'S', long), wire.ClientSync))
+	if got := c.replies(1); got != "3ZI" {
+		t.Error(got)
+	}
+}

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -22,20 +23,25 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 		c.limits, _ = conf.Pool(c.database, c.user)
 	}
 	limits := c.limits
-	// The SQLSTATE of the limits of transactions is PgBouncer's: drivers take those of class 25, which PostgreSQL has, for a session that goes on.
+	// The words and the SQLSTATE of limits that end a client are PgBouncer's: drivers and their pools take class 08 for a broken connection, PostgreSQL's own 25P03 and 57014 for one that goes on.
+	ended := func(reason, setting string, limit time.Duration) {
+		fatal := wire.Fatalf(wire.CodeProtocolViolation, "%s", reason)
+		fatal.Detail = fmt.Sprintf("%s = %v", setting, limit)
+		c.end(reason, fatal)
+	}
 	switch state {
 	case StateWaiting:
-		c.tendWaiting(conf, limits, over, since, served, server != nil)
+		c.tendWaiting(conf, limits, over, since, served, server != nil, ended)
 		return
 	case StateActive:
 		if over(limits.QueryTimeout, since) {
-			c.end(reasonQueryTimeout, wire.Fatalf(wire.CodeQueryCanceled, "query timeout (query_timeout = %v)", limits.QueryTimeout))
+			ended(reasonQueryTimeout, "query_timeout", limits.QueryTimeout)
 			return
 		}
 	case StateInTx:
 		switch {
 		case inside && over(limits.IdleTransactionTimeout, since):
-			c.end(reasonIdleInTx, wire.Fatalf(wire.CodeProtocolViolation, "idle transaction timeout (idle_transaction_timeout = %v)", limits.IdleTransactionTimeout))
+			ended(reasonIdleInTx, "idle_transaction_timeout", limits.IdleTransactionTimeout)
 			return
 		case !inside && conf.ServerFastClose && server != nil && server.obsolete():
 			c.end(reasonConfigChanged, errConfigChanged())
@@ -43,7 +49,7 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 		}
 	case StateIdle:
 		if over(limits.ClientIdleTimeout, since) {
-			c.end(reasonIdleClient, wire.Fatalf(wire.CodeIdleSessionTimeout, "client_idle_timeout: idle for longer than %v", limits.ClientIdleTimeout))
+			ended(reasonIdleClient, "client_idle_timeout", limits.ClientIdleTimeout)
 			return
 		}
 		if !askIdle {
@@ -51,7 +57,7 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 		}
 	}
 	if state != StateIdle && over(limits.TransactionTimeout, inTx) {
-		c.end(reasonTxTimeout, wire.Fatalf(wire.CodeProtocolViolation, "transaction timeout (transaction_timeout = %v)", limits.TransactionTimeout))
+		ended(reasonTxTimeout, "transaction_timeout", limits.TransactionTimeout)
 		return
 	}
 	if c.conn.Gone() {
@@ -64,13 +70,13 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 }
 
 // tendWaiting holds a client in the queue to the limits of time. One that has a server is there because of SUSPEND, which has no limit but its own.
-func (c *Client) tendWaiting(conf *config.Config, limits config.Pool, over func(time.Duration, time.Time) bool, since time.Time, served, frozen bool) {
+func (c *Client) tendWaiting(conf *config.Config, limits config.Pool, over func(time.Duration, time.Time) bool, since time.Time, served, frozen bool, ended func(string, string, time.Duration)) {
 	switch {
 	case frozen:
 	case !served && over(conf.ClientLoginTimeout, c.began):
 		c.end(reasonLoginAbandoned, wire.Fatalf(wire.CodeCannotConnectNow, reasonLoginAbandoned))
 	case over(limits.QueryTimeout, since):
-		c.end(reasonQueueTimeout, wire.Fatalf(wire.CodeQueryCanceled, "query_timeout: no server was free for %v", limits.QueryTimeout))
+		ended(reasonQueueTimeout, "no server was free: query_timeout", limits.QueryTimeout)
 	case over(conf.QueryWaitTimeout, since):
 		c.pool.withdraw(c.waiter, c.overload(conf.QueryWaitTimeout))
 	case served && over(conf.QueryWaitNotify, since):
@@ -103,7 +109,8 @@ func (c *Client) overload(waited time.Duration) *wire.Error {
 	if err := c.pool.outageError(); err != nil {
 		return err
 	}
-	err := wire.Errorf(wire.CodeTooManyConnections, "query_wait_timeout: no server was free for %v (pool_size = %d)", waited, c.pool.settings().Size)
+	err := wire.Errorf(wire.CodeTooManyConnections, reasonQueueWait)
+	err.Detail = fmt.Sprintf("no server was free for %v (pool_size = %d)", waited, c.pool.settings().Size)
 	if name, ok := c.base.Get("application_name"); ok && strings.HasPrefix(name.Value, "PostgREST") {
 		err.Code = wire.CodePostgRESTTooManyRequests
 	}

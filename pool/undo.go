@@ -43,8 +43,9 @@ func (c *Client) failedAt(s *Server, of wire.Owed, body []byte, done bool) (drop
 		return true, nil
 	}
 	if d := c.doom.Load(); d != nil && d.err != nil && string(wire.ErrorCode(body)) == string(wire.CodeQueryCanceled) {
-		c.logError(d.err)
 		r.instead, c.toldWhy = d.err, true // what was cancelled is its query, so that it can be told this
+		c.logError(d.err)
+		c.logClosing(d.reason)
 		return true, nil
 	}
 	return false, nil

@@ -33,7 +33,6 @@ const (
 	CodeQueryCanceled              Code = "57014"
 	CodeAdminShutdown              Code = "57P01"
 	CodeCannotConnectNow           Code = "57P03"
-	CodeIdleSessionTimeout         Code = "57P05"
 	CodePostgRESTTooManyRequests   Code = "PT429" // PostgREST answers with HTTP 429
 	CodeInternalError              Code = "XX000"
 )

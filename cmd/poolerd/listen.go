@@ -134,12 +134,7 @@ func (o *opener) openAddress(ctx context.Context, a net.IPAddr, port int) (net.L
 	if a.IP.To4() != nil {
 		network = "tcp4"
 	}
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		if !o.conf.SoReusePort {
-			return nil
-		}
-		return onSocket(c, "SO_REUSEPORT", func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
-	}}
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return o.prepare(c) }}
 	lc.KeepAliveConfig.Enable = false // the pooler sets it by the settings of the moment
 	lc.KeepAlive = -1
 	l, err := lc.Listen(ctx, network, net.JoinHostPort(a.String(), strconv.Itoa(port)))
@@ -148,6 +143,21 @@ func (o *opener) openAddress(ctx context.Context, a net.IPAddr, port int) (net.L
 	}
 	o.opened = append(o.opened, l)
 	return l, o.tune(l)
+}
+
+// prepare sets what has to be set before the socket listens. Connections inherit the buffers, so that the window that clients are offered fits them from the start.
+func (o *opener) prepare(c syscall.RawConn) error {
+	if size := o.conf.TCPSocketBuffer; size > 0 {
+		if err := onSocket(c, "tcp_socket_buffer", func(fd int) error {
+			return errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size), unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size))
+		}); err != nil {
+			return err
+		}
+	}
+	if !o.conf.SoReusePort {
+		return nil
+	}
+	return onSocket(c, "SO_REUSEPORT", func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
 }
 
 // tune sets what Go has no words for: how many connections may wait to be accepted, and that one need not be accepted before it has sent something.

@@ -24,15 +24,18 @@ type entry struct {
 	prev, next *entry
 }
 
-// NewServer makes an empty Server that wants to hold at most max statements.
-func (t *Table) NewServer(max int) *Server {
-	s := &Server{table: t, max: max, byKey: map[*Statement]*entry{}}
+// NewServer makes an empty Server.
+func (t *Table) NewServer() *Server {
+	s := &Server{table: t, byKey: map[*Statement]*entry{}}
 	s.root.prev, s.root.next = &s.root, &s.root
 	return s
 }
 
-// Checkout begins a new use of the server: from now on what was used before may be evicted.
-func (s *Server) Checkout() { s.round++ }
+// Checkout begins a new use of the server: from now on what was used before may be evicted, down to max statements.
+func (s *Server) Checkout(max int) {
+	s.round++
+	s.max = max
+}
 
 // Has tells whether the server has prepared st, and counts as a use.
 func (s *Server) Has(st *Statement) bool {

@@ -55,25 +55,30 @@ func TestClient(t *testing.T) {
 // TestServerEvicts: least recently used first, and nothing that was used since the checkout.
 func TestServerEvicts(t *testing.T) {
 	table := NewTable()
-	s := table.NewServer(2)
+	s := table.NewServer()
 	var all []*Statement
 	for i := range 4 {
 		all = append(all, table.Intern(wire.ParseTail(fmt.Sprint("select ", i)), ""))
 	}
-	s.Checkout()
+	s.Checkout(2)
 	s.Add(all[0])
 	s.Add(all[1])
 	s.Add(all[2])
 	if st, ok := s.Evict(); ok {
 		t.Errorf("evicted %s, which is in use", st.Text())
 	}
-	s.Checkout()
+	s.Checkout(2)
 	s.Has(all[0])
 	if st, ok := s.Evict(); !ok || st != all[1] {
 		t.Errorf("evicted %v, %v", st, ok)
 	}
 	if _, ok := s.Evict(); ok {
 		t.Error("evicted below the limit")
+	}
+	s.Checkout(1) // a limit that has changed
+	s.Has(all[0])
+	if st, ok := s.Evict(); !ok || st != all[2] {
+		t.Errorf("evicted %v, %v", st, ok)
 	}
 	s.Remove(all[0])
 	s.Clear()
@@ -87,7 +92,7 @@ func TestServerEvicts(t *testing.T) {
 func TestReferences(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		table := NewTable()
-		c, s := table.NewClient(), table.NewServer(3)
+		c, s := table.NewClient(), table.NewServer()
 		named := map[string]string{}
 		text := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
 		name := rapid.SampledFrom([]string{"0", "1", "2"})
@@ -112,7 +117,7 @@ func TestReferences(t *testing.T) {
 					s.Evict()
 				}
 			},
-			"checkout": func(*rapid.T) { s.Checkout() },
+			"checkout": func(*rapid.T) { s.Checkout(3) },
 			"discard":  func(*rapid.T) { s.Clear() },
 			"": func(t *rapid.T) {
 				for n, sql := range named {
@@ -132,7 +137,7 @@ func TestReferences(t *testing.T) {
 
 func TestLookupAllocatesNothing(t *testing.T) {
 	table := NewTable()
-	c, s := table.NewClient(), table.NewServer(10)
+	c, s := table.NewClient(), table.NewServer()
 	st := table.Intern(wire.ParseTail("select 1"), "")
 	c.Put("0", st)
 	s.Add(st)
