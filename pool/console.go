@@ -2,6 +2,7 @@ package pool
 
 import (
 	"cmp"
+	"errors"
 	"net"
 	"slices"
 	"sync"
@@ -41,6 +42,7 @@ type ConsoleSession struct {
 	cancelled   chan struct{}
 	asked       atomic.Int64 // when the last command came, in nanoseconds since 1970
 	counted     atomic.Bool
+	killed      atomic.Bool // by KILL_CLIENT
 	totals      *consoleTotals
 }
 
@@ -167,6 +169,7 @@ func (p *Pooler) CloseConsole(id uint64) bool {
 	s, ok := p.consoles.sessions[id]
 	p.consoles.mu.Unlock()
 	if ok {
+		s.killed.Store(true)
 		_ = s.Conn.Close()
 	}
 	return ok
@@ -196,7 +199,27 @@ func (l *login) serveConsole() error {
 	defer p.keys.revoke(s.key)
 	p.consoles.add(s)
 	defer p.leaveConsole(s)
-	return p.console.Serve(s)
+	l.entered = true
+	err := p.console.Serve(s)
+	l.logConsoleClosing(s, err)
+	return err
+}
+
+// logConsoleClosing says why a session has ended.
+func (l *login) logConsoleClosing(s *ConsoleSession, err error) {
+	if !l.pooler.config().LogDisconnections {
+		return
+	}
+	reason := reasonClientClosed
+	switch answer, told := errors.AsType[*wire.Error](err); {
+	case told:
+		reason = answer.Message
+	case s.killed.Load():
+		reason = reasonKilled
+	case l.pooler.stage.Load() == stageClosing:
+		reason = reasonShutdown
+	}
+	l.tag(l.pooler.log.Info()).Msg(closing(reason, l.began, time.Now()))
 }
 
 // leaveConsole forgets a session. SUSPEND is for a moment and ends with whoever watches over it, as in PgBouncer; PAUSE stays.

@@ -44,11 +44,11 @@ func (g *gates) keep(known func(database string) bool) {
 	}
 }
 
-// DatabaseState tells whether a database is paused, by PAUSE, KILL, or a PAUSE of all, and whether it takes new clients.
+// DatabaseState tells whether a database is paused, by a PAUSE or KILL of its own (that of all is HoldState's), and whether it takes new clients.
 func (p *Pooler) DatabaseState(name string) (paused, disabled bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.gates.of(name) == holdPaused, p.gates.disabled[name]
+	return p.gates.paused[name], p.gates.disabled[name]
 }
 
 // HoldState tells whether all databases are paused or suspended together.

@@ -411,6 +411,31 @@ func TestReloadSizes(t *testing.T) {
 	}
 }
 
+// TestReloadOfMany: a reload that changes hundreds of databases is a line of the log.
+func TestReloadOfMany(t *testing.T) {
+	f := startFake(t)
+	p, _, log := startLogged(t, f.url(), nil)
+	for _, n := range []int{mostChanges, mostChanges + 1} {
+		before := log.count("setting changed")
+		conf := altered(p, func(c *config.Config) {
+			for i := range n {
+				db := c.Databases["*"]
+				db.Name = fmt.Sprintf("of%d_%d", n, i)
+				c.Databases[db.Name] = db
+			}
+		})
+		if err := p.Reload(conf); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := log.count("setting changed")-before, n%(mostChanges+1); got != want {
+			t.Errorf("%d databases: %d lines, want %d", n, got, want)
+		}
+	}
+	if n := log.count(`"entries":11`); n != 1 {
+		t.Errorf("%d sums", n)
+	}
+}
+
 // TestReloadDatabase: a database that leads elsewhere gets new servers; one that is gone loses its clients when they are in no transaction; one that comes back serves again.
 func TestReloadDatabase(t *testing.T) {
 	f, g := startFake(t), startFake(t)

@@ -95,7 +95,7 @@ func (l *login) end(r *refusal) {
 	if r.answer != nil && l.conf.LogPoolerErrors {
 		l.tag(l.pooler.log.Warn()).Str("sqlstate", string(r.answer.Code)).Msg("pooler error: " + r.answer.Message)
 	}
-	if l.conf.LogConnections && l.startup != nil {
+	if l.conf.LogConnections && l.startup != nil && !l.entered {
 		l.tag(l.pooler.log.Info()).Msgf("login failed: db=%s user=%s", l.startup.Database(), l.startup.User())
 	}
 	if l.conf.LogDisconnections && !l.entered {

@@ -211,6 +211,7 @@ func TestConsoleLogin(t *testing.T) {
 	local := " host=" + h.unix + " port=5432"
 	h.expect("dbname=pgbouncer user=pgbouncer"+local, "")
 	h.log.wants(t, "pgbouncer access from unix socket")
+	h.log.wants(t, "closing because: client close request")
 	h.expect("dbname=pgbouncer user=pgbouncer password=foo", "password authentication failed")
 	h.expect("dbname=d user=pgbouncer password=foo"+local, "password authentication failed")
 	h.expect("dbname=pgbouncer user=plain password=foo", "")

@@ -27,7 +27,7 @@ type demand struct {
 	opening              int  // of these, being opened
 	waiting              int  // clients in the queue
 	overdue              bool // the first of them has waited for reserve_pool_timeout
-	wanted               bool // the least number is kept: the pool has clients, or its database has a user of its own
+	wanted               bool // the least number is kept: the pool stays, and has clients or a database with a user of its own
 }
 
 // next gives what the next server is for.
@@ -47,7 +47,7 @@ func (d demand) next() purpose {
 func (p *Pool) demand(now time.Time) demand {
 	d := demand{
 		size: p.conf.Size, reserve: p.conf.ReserveSize, least: p.conf.MinSize, servers: p.busy + len(p.free) + p.opening, opening: p.opening, waiting: p.queue.len,
-		wanted: p.totals.Clients > 0 || p.conf.Database.User != "",
+		wanted: p.ending.Load() == nil && (p.totals.Clients > 0 || p.conf.Database.User != ""),
 	}
 	if w := p.queue.first; w != nil && p.conf.ReserveTimeout > 0 {
 		d.overdue = now.Sub(w.since) >= p.conf.ReserveTimeout

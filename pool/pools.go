@@ -83,7 +83,7 @@ func (p *Pooler) tendPools(now time.Time, conf *config.Config) {
 		}
 		delete(p.pools, key)
 		p.tasks.Go(pool.pg.Close)
-		if pool.auto && len(p.poolsOf(key.Database)) == 0 {
+		if pool.auto && !p.Draining() && len(p.poolsOf(key.Database)) == 0 {
 			p.log.Warn().Str("database", key.Database).Msgf("dropping database '%s' as it does not exist anymore or inactive auto-database", key.Database)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"strings"
 	"time"
 
 	"poolerd/pool/config"
@@ -42,13 +43,7 @@ func (p *Pooler) Set(conf *config.Config) (kept, _ error) {
 // change makes settings count that have been loaded.
 func (p *Pooler) change(conf *config.Config, access *access) error {
 	old := p.config()
-	for _, change := range config.Diff(old, conf) {
-		e := p.log.Info()
-		if change.Restart {
-			e = p.log.Warn()
-		}
-		e.Str("key", change.Key).Str("old", change.Old).Str("new", change.New).Bool("needs_restart", change.Restart).Msg("setting changed")
-	}
+	p.logChanges(config.Diff(old, conf))
 	conf = conf.Keeping(old)
 	access.conf = conf
 	p.settings.Store(conf)
@@ -80,6 +75,34 @@ func (p *Pooler) change(conf *config.Config, access *access) error {
 	p.mu.Unlock()
 	p.log.Info().Msg("reloaded")
 	return nil
+}
+
+// mostChanges is how many databases, users or peers a reload names in the log that have changed; beyond that it counts them.
+const mostChanges = 10
+
+// logChanges tells what a reload changes.
+func (p *Pooler) logChanges(changes []config.Change) {
+	many := map[string]int{}
+	for _, change := range changes {
+		if kind, _, entry := strings.Cut(change.Key, "."); entry {
+			many[kind]++
+		}
+	}
+	for _, change := range changes {
+		if kind, _, _ := strings.Cut(change.Key, "."); many[kind] > mostChanges {
+			continue
+		}
+		e := p.log.Info()
+		if change.Restart {
+			e = p.log.Warn()
+		}
+		e.Str("key", change.Key).Str("old", change.Old).Str("new", change.New).Bool("needs_restart", change.Restart).Msg("setting changed")
+	}
+	for kind, n := range many {
+		if n > mostChanges {
+			p.log.Info().Str("key", kind).Int("entries", n).Msg("settings changed")
+		}
+	}
 }
 
 // remove ends a pool whose database is gone from the settings. Its clients may finish the transaction that they are in, which PgBouncer does not let them.

@@ -50,6 +50,19 @@ func TestDrainServersOfSession(t *testing.T) {
 	within(t, "everything to end", func() bool { return p.stage.Load() == stageClosing })
 }
 
+// TestDrainServersOfMinimum: servers that min_pool_size keeps, with no client to ask for them, are not opened again.
+func TestDrainServersOfMinimum(t *testing.T) {
+	f := startFake(t)
+	p, _ := startPooler(t, f.url(), func(c *config.Config) {
+		db := c.Databases["*"]
+		db.DBName, db.User, db.Name = "d", "owner", "forced"
+		c.Databases["forced"], c.MinPoolSize = db, 2
+	})
+	within(t, "the least number of servers", func() bool { n, _ := p.DatabaseConnections("forced"); return n == 2 })
+	p.DrainServers()
+	within(t, "everything to end", func() bool { return p.stage.Load() == stageClosing })
+}
+
 // TestDrainDeferredBegin: a client whose BEGIN was answered gets the server that it was promised.
 func TestDrainDeferredBegin(t *testing.T) {
 	f := startFake(t)

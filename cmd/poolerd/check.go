@@ -43,7 +43,7 @@ func check(w io.Writer, path string) error {
 		err = merge(cfg.Check(), cfg.CheckFiles(), checkLDAP(cfg))
 		warnings = append(warnings, cfg.Warnings()...)
 		if len(cfg.Databases) == 0 {
-			warnings = append(warnings, config.Warning{Origin: config.Origin{File: path}, Key: "[databases]", Reason: "names no database, so that serve needs --upstream"})
+			warnings = append(warnings, noDatabases(path))
 		}
 	}
 	for _, warning := range warnings {
@@ -59,6 +59,11 @@ func check(w io.Writer, path string) error {
 		return err
 	}
 	return errReported
+}
+
+// noDatabases warns of a file by which nothing is pooled.
+func noDatabases(path string) config.Warning {
+	return config.Warning{Origin: config.Origin{File: path}, Key: "[databases]", Reason: "names no database, so that there is only the console", Hint: "add one, or give serve --upstream"}
 }
 
 // checkLDAP judges auth_ldap_options.

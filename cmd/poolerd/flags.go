@@ -121,8 +121,12 @@ func loadConfig(c *cli.Context) (*config.Config, []config.Warning, error) {
 	cfg, warnings := config.Defaults(), []config.Warning(nil)
 	if path, from, ok := configFile(c); ok {
 		var err error
-		if cfg, warnings, err = config.Load(path); err != nil {
+		switch cfg, warnings, err = config.Load(path); {
+		case err == nil:
+		case from.Flag == variable("config"): // where the name comes from is not before everyone's eyes
 			return nil, nil, fmt.Errorf("%s: %w", from.Flag, err)
+		default:
+			return nil, nil, err
 		}
 	}
 	cfg.Quiet = c.Bool("quiet") || c.Bool("daemon")
@@ -136,6 +140,9 @@ func loadConfig(c *cli.Context) (*config.Config, []config.Warning, error) {
 	_, secretsErr := cfg.Secrets()
 	if err := merge(cfg.Check(), secretsErr); err != nil {
 		return nil, nil, err
+	}
+	if path, _, _ := configFile(c); len(cfg.Databases) == 0 && !c.Bool("demo") {
+		warnings = append(warnings, noDatabases(path))
 	}
 	return cfg, append(warnings, cfg.Warnings()...), nil
 }
@@ -195,7 +202,7 @@ func applyDatabase(c *cli.Context, cfg *config.Config) error {
 		return nil
 	}
 	found, err := config.ApplyEnvironment(cfg, os.Getenv)
-	if err == nil && !found {
+	if _, _, file := configFile(c); err == nil && !found && !file { // with a file there is the console, as in PgBouncer
 		err = &config.Error{
 			Origin: config.Origin{Flag: "--upstream"}, Reason: "is missing, and nothing else says where PostgreSQL is",
 			Hint: "give --upstream postgres://user:password@host:port/, or [databases] in --config, or DATABASE_URL, or --demo to try it out",

@@ -15,7 +15,7 @@ import (
 
 // lineWriter writes events as PgBouncer writes its log, for the scripts that read it:
 //
-//	2026-11-26 21:00:00.000 UTC [4711] LOG C-17: db/user@127.0.0.1:5 closing because: client close request (age=0s)
+//	2026-11-26 21:00:00.000 UTC [4711] LOG C-0x11: db/user@127.0.0.1:5 closing because: client close request (age=0s)
 //
 // It takes zerolog's JSON, one event in each Write. The fields that say whom an event is about make the prefix; the others follow the message as key=value, and an
 // error follows it as its text.
@@ -157,7 +157,8 @@ func (e *event) when() time.Time {
 	return when
 }
 
-// writePrefix says whom the event is about: "C-17: db/user@address " of a client, "S-4: db/user@address " of a server. An event about both has the client's.
+// writePrefix says whom the event is about: "C-0x11: db/user@address " of a client, "S-0x4: db/user@address " of a server, where PgBouncer has
+// an address of memory and SHOW CLIENTS a ptr: pgBadger wants the 0x. An event about both has the client's.
 func (e *event) writePrefix(b *strings.Builder) {
 	kind, id, addr := "C", "client", "client_addr"
 	if !e.has(id) {
@@ -167,6 +168,9 @@ func (e *event) writePrefix(b *strings.Builder) {
 		return
 	}
 	number, where := e.take(id), e.take(addr)
+	if n, err := strconv.ParseUint(number, 10, 64); err == nil {
+		number = fmt.Sprintf("%#x", n)
+	}
 	if where == "@" { // Go's word for the other end of a Unix socket
 		where = ""
 	}

@@ -31,31 +31,31 @@ func TestLogLine(t *testing.T) {
 			"client", func(l zerolog.Logger) {
 				l.Info().Uint64("client", 17).Str("user", "bouncer").Str("database", "p0").Str("client_addr", "127.0.0.1:5").Msg("closing because: client close request (age=0s)")
 			},
-			"LOG C-17: p0/bouncer@127.0.0.1:5 closing because: client close request (age=0s)",
+			"LOG C-0x11: p0/bouncer@127.0.0.1:5 closing because: client close request (age=0s)",
 		},
-		{"before the login", func(l zerolog.Logger) { l.Info().Uint64("client", 1).Str("client_addr", "[::1]:5").Msg("x") }, "LOG C-1: (nodb)/(nouser)@[::1]:5 x"},
+		{"before the login", func(l zerolog.Logger) { l.Info().Uint64("client", 1).Str("client_addr", "[::1]:5").Msg("x") }, "LOG C-0x1: (nodb)/(nouser)@[::1]:5 x"},
 		{
 			"server", func(l zerolog.Logger) {
 				l.Info().Uint64("server", 4).Str("database", "p0").Str("user", "bouncer").Str("server_addr", "unix").Int("pid", 9).Msg("new connection to server (from unix)")
 			},
-			"LOG S-4: p0/bouncer@unix new connection to server (from unix) pid=9",
+			"LOG S-0x4: p0/bouncer@unix new connection to server (from unix) pid=9",
 		},
 		{
 			"both", func(l zerolog.Logger) {
 				l.Info().Uint64("client", 1).Uint64("server", 4).Str("database", "d").Str("user", "u").Str("client_addr", "a").Str("server_addr", "b").Msg("m")
 			},
-			"LOG C-1: d/u@a m server=4 server_addr=b",
+			"LOG C-0x1: d/u@a m server=4 server_addr=b",
 		},
 		{"over a Unix socket", func(l zerolog.Logger) {
 			l.Info().Uint64("client", 1).Str("database", "d").Str("user", "u").Str("client_addr", "@").Msg("x")
-		}, "LOG C-1: d/u@unix x"},
+		}, "LOG C-0x1: d/u@unix x"},
 		{"without a client the names are fields", func(l zerolog.Logger) { l.Info().Str("database", "d").Str("user", "").Bool("yes", true).Msg("m") }, `LOG m database=d user="" yes=true`},
 		{"values", func(l zerolog.Logger) { l.Info().Str("a", "b c").Str("d", `"`).Msg("m") }, `LOG m a="b c" d="\""`},
 		{
 			"a name cannot make an entry", func(l zerolog.Logger) {
 				l.Info().Uint64("client", 1).Str("client_addr", "a").Str("database", "d\n2026-11-26 FATAL").Str("user", "\x1b[31mu").Msg("m\n")
 			},
-			"LOG C-1: d\n\t2026-11-26 FATAL/?[31mu@a m",
+			"LOG C-0x1: d\n\t2026-11-26 FATAL/?[31mu@a m",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

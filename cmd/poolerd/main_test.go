@@ -99,7 +99,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"bnech", "", `unknown command "bnech"; give serve, bench, check or version`},
 		{"serve --bogus", "", "flag provided but not defined: -bogus; see poolerd help serve"},
-		{"serve extra", "", "FILE: extra: no such file or directory"},
+		{"serve extra", "", "extra: no such file or directory"},
 		{"serve a.ini b.ini", "", `serve takes one argument, a configuration file, and "b.ini" was given as well`},
 		{"serve --config=a.ini b.ini", "", `serve has a configuration file in --config, and "b.ini" is another`},
 		{"serve --daemon " + upstream + " --auth-type=trust", "", "--daemon: needs a file for the process id; set pidfile"},
@@ -124,7 +124,8 @@ func TestMistakes(t *testing.T) {
 		{"serve --demo --demo-scale=0", "", `--demo-scale "0": not a usable size; give a whole number from 1 to 10000`},
 		{"serve --demo=perhaps", "", `invalid boolean value "perhaps" for -demo`},
 		{"serve --demo --auth-type=md5", "", `--auth-type "md5": no user has a password`},
-		{"serve --config=testdata/missing.ini", "", "--config: testdata/missing.ini: no such file or directory"},
+		{"serve --config=testdata/missing.ini", "", "testdata/missing.ini: no such file or directory"},
+		{"serve", "POOLERD_CONFIG=testdata/missing.ini", "POOLERD_CONFIG: testdata/missing.ini: no such file or directory"},
 		{"serve", "DATABASE_URL=mysql://h", `DATABASE_URL "mysql://h": is not a PostgreSQL URL`},
 	} {
 		t.Run(tc.args+" "+tc.env, func(t *testing.T) {

@@ -52,12 +52,11 @@ type service struct {
 	log       zerolog.Logger
 	pooler    *pool.Pooler
 	listeners []net.Listener
+	told      map[string]bool // the warnings of the settings in force
 }
 
 func (s *service) run(ctx context.Context) (err error) {
-	for _, w := range s.Warnings {
-		s.log.Warn().Msg(w.String())
-	}
+	s.warn(s.Warnings)
 	if os.Geteuid() == 0 && !s.Demo {
 		s.log.Warn().Msg("running as root, which is not needed: set user, or start as another user")
 	}
@@ -110,6 +109,19 @@ func (s *service) run(ctx context.Context) (err error) {
 	return s.pooler.Serve(s.listeners...)
 }
 
+// warn tells the log of warnings, each of them once: a reload brings those again that the file still deserves.
+func (s *service) warn(warnings []config.Warning) {
+	told := make(map[string]bool, len(warnings))
+	for _, w := range warnings {
+		text := w.String()
+		if !s.told[text] {
+			s.log.Warn().Msg(text)
+		}
+		told[text] = true
+	}
+	s.told = told
+}
+
 func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
 		_ = l.Close()
@@ -135,14 +147,20 @@ func (s *service) obeySignals() (stop func()) {
 // reloadBySignal reads the settings again and tells systemd so.
 func (s *service) reloadBySignal() {
 	notify(s.log, reloading())
-	if err := s.reloadAll(); err != nil {
-		s.log.Error().Err(err).Msg("config file loading failed, the old settings stay")
-	}
+	_ = s.reloadAll() // which has told the log
 	notify(s.log, ready)
 }
 
 // reloadAll reads the settings again and puts them in force, all or none. The log's file is opened anew even where they are wrong: logrotate asks for just that.
 func (s *service) reloadAll() error {
+	err := s.takeSettings()
+	if err != nil {
+		s.log.Error().Err(err).Msg("config file loading failed, the old settings stay")
+	}
+	return err
+}
+
+func (s *service) takeSettings() error {
 	conf, warnings, err := s.reload()
 	if err == nil {
 		if s.Demo {
@@ -157,9 +175,7 @@ func (s *service) reloadAll() error {
 	if err != nil {
 		return errors.Join(err, s.logs.Open(s.Config))
 	}
-	for _, w := range warnings {
-		s.log.Warn().Msg(w.String())
-	}
+	s.warn(warnings)
 	for _, l := range s.listeners {
 		if err := deferAccept(l, conf.TCPDeferAccept); err != nil && !errors.Is(err, net.ErrClosed) {
 			s.log.Warn().Err(err).Msg("tcp_defer_accept has no effect")

@@ -86,7 +86,7 @@ func check(t *testing.T, a answer, types, tag, code, message string) {
 func TestVersionAndHelp(t *testing.T) {
 	c := newConsole(t)
 	x := connect(t, c, "watcher")
-	if got := string(x.query("SHOW VERSION").rows[0][0]); got != "poolerd v9.8.7, console of PgBouncer 1.25.2" {
+	if got := string(x.query("SHOW VERSION").rows[0][0]); got != "PgBouncer 1.25.2 (poolerd v9.8.7)" {
 		t.Errorf("version %q", got)
 	}
 	help := x.query("SHOW HELP").notices[0]

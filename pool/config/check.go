@@ -51,9 +51,8 @@ func (k *checker) listen() {
 
 func (k *checker) logins() {
 	c := k.c
-	if c.AuthType.NeedsSecret() && c.AuthType != AuthHBA && c.AuthFile == "" && c.Upstream.Password.Kind() == NoSecret && !c.asksServers() {
-		k.key("auth_type", "no user has a password, so that nobody could log in",
-			"name a file of users with auth_file (--auth-file), or an auth_user that asks PostgreSQL for them, or a user with a password in --upstream, or set auth_type = trust")
+	if c.file == "" && c.nobodyKnown() { // PgBouncer starts with such a file, for the console's sake: Warnings tells of it
+		k.key("auth_type", "no user has a password, so that nobody could log in", nobodyHint)
 	}
 	switch {
 	case c.AuthType == AuthHBA && c.AuthHBAFile == "":
@@ -74,6 +73,13 @@ func (k *checker) logins() {
 			})
 		}
 	}
+}
+
+const nobodyHint = "name a file of users with auth_file (--auth-file), or an auth_user that asks PostgreSQL for them, or a user with a password in --upstream, or set auth_type = trust"
+
+// nobodyKnown tells whether no user can prove who it is.
+func (c *Config) nobodyKnown() bool {
+	return c.AuthType.NeedsSecret() && c.AuthType != AuthHBA && c.AuthFile == "" && c.Upstream.Password.Kind() == NoSecret && !c.asksServers()
 }
 
 // asksServers tells whether auth_query is run for the clients of some database.

@@ -13,8 +13,7 @@ func TestCheck(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
 		{trust, ""},
 		{"auth_file = x\n", ""},
-		{"auth_type=md5\n", "t.ini:2: auth_type = md5: no user has a password, so that nobody could log in; name a file of users with auth_file (--auth-file)"},
-		{"", "auth_type = md5: no user has a password"},
+		{"auth_type=md5\n", ""}, // a warning, in a file
 		{"auth_type = hba\nauth_hba_file = x\n", ""},
 		{"auth_type = hba\n", "t.ini:2: auth_type = hba: needs a file of access rules; name it with auth_hba_file"},
 		{"auth_type = ldap\n", "t.ini:2: auth_type = ldap: needs to know the LDAP server; set auth_ldap_options"},
@@ -48,7 +47,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestCheckFindsAll(t *testing.T) {
-	err := parseText(t, "[pgbouncer]\nlisten_addr=/tmp\nstats_period=0\n").Check()
+	err := parseText(t, "[pgbouncer]\nlisten_addr=/tmp\nstats_period=0\nauth_type=hba\n").Check()
 	if many, ok := err.(Errors); !ok || len(many) != 3 {
 		t.Errorf("got %v, want three problems", err)
 	}

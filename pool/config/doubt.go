@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -18,13 +19,24 @@ func (c *Config) Warnings() []Warning {
 	d.pools()
 	d.times()
 	d.files()
+	d.fold()
 	return d.warnings
 }
+
+// mostAlike is how many databases are named that share one doubt: a file may have hundreds.
+const mostAlike = 3
 
 type doubter struct {
 	c        *Config
 	users    *Userlist // nil when it cannot be read
 	warnings []Warning
+	alike    map[string]*doubts // by parameter and hint
+}
+
+// doubts are those that several databases share.
+type doubts struct {
+	count int
+	last  int // the last one that is told, in warnings
 }
 
 // key doubts a key of [pgbouncer] or [poolerd] with its effective value.
@@ -35,7 +47,28 @@ func (d *doubter) key(name, reason, hint string) {
 
 // database doubts a parameter of a line of [databases].
 func (d *doubter) database(db Database, param, value, reason, hint string) {
+	if d.alike == nil {
+		d.alike = map[string]*doubts{}
+	}
+	same := d.alike[param+hint]
+	if same == nil {
+		same = &doubts{}
+		d.alike[param+hint] = same
+	}
+	if same.count++; same.count > mostAlike {
+		return
+	}
+	same.last = len(d.warnings)
 	d.warnings = append(d.warnings, Warning{Origin: db.Origin, Key: db.Name + ": " + param, Value: value, Reason: reason, Hint: hint})
+}
+
+// fold says of how many databases more the same is true.
+func (d *doubter) fold() {
+	for _, same := range d.alike {
+		if more := same.count - mostAlike; more > 0 {
+			d.warnings[same.last].Reason += fmt.Sprintf(", and so of %d more databases", more)
+		}
+	}
 }
 
 // set tells whether a key was given.

@@ -20,6 +20,9 @@ func (d *doubter) logins() {
 			d.key("auth_type", "passwords come over the network as they are, since clients need no TLS", "set client_tls_sslmode = require")
 		}
 	}
+	if c.file != "" && c.nobodyKnown() {
+		d.key("auth_type", "no user has a password, so that nobody can log in", nobodyHint)
+	}
 	if c.AuthType == AuthAny && len(c.StatsUsers) > 0 {
 		d.key("stats_users", "has no effect: with auth_type = any everyone may read the console", "choose another auth_type")
 	}
@@ -114,10 +117,11 @@ type queryProblem struct{ reason, hint string }
 
 // What queryProblems looks for.
 var (
-	relation     = regexp.MustCompile(`(?i)\b(?:from|join)\s+(?:only\s+)?("(?:[^"]|"")+"|[a-z_][\w$]*)\s*(\.?)`)
-	otherFrom    = regexp.MustCompile(`(?i)\bextract\s*\(\s*\w+\s+from\b|\bdistinct\s+from\b`)
-	asksPassword = regexp.MustCompile(`(?i)\b(?:rolpassword|passwd)\b`)
-	asksValidity = regexp.MustCompile(`(?i)\b(?:rolvaliduntil|valuntil)\b`)
+	relation      = regexp.MustCompile(`(?i)\b(?:from|join)\s+(?:only\s+)?("(?:[^"]|"")+"|[a-z_][\w$]*)\s*(\.?)`)
+	otherFrom     = regexp.MustCompile(`(?i)\bextract\s*\(\s*\w+\s+from\b|\bdistinct\s+from\b`)
+	callsFunction = regexp.MustCompile(`(?i)\bfrom\s+[\w$".]+\s*\(`) // what it looks at is not seen
+	asksPassword  = regexp.MustCompile(`(?i)\b(?:rolpassword|passwd)\b`)
+	asksValidity  = regexp.MustCompile(`(?i)\b(?:rolvaliduntil|valuntil)\b`)
 )
 
 // queryProblems judges an auth_query by its text.
@@ -136,7 +140,7 @@ func queryProblems(query string) []queryProblem {
 			break
 		}
 	}
-	if asksPassword.MatchString(query) && !asksValidity.MatchString(query) {
+	if asksPassword.MatchString(query) && !callsFunction.MatchString(query) && !asksValidity.MatchString(query) {
 		all = append(all, queryProblem{
 			"lets users in whose password has expired",
 			"ask for CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END (of pg_shadow: valuntil and passwd)",

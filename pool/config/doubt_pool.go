@@ -11,11 +11,8 @@ func (d *doubter) pools() {
 	if c.file != "" && !d.set("pool_mode") {
 		d.key("pool_mode", "is not set: it is transaction here, and session in PgBouncer", "set pool_mode to what is meant")
 	}
-	switch {
-	case c.MinPoolSize > c.DefaultPoolSize:
+	if c.MinPoolSize > c.DefaultPoolSize {
 		d.key("min_pool_size", fmt.Sprintf("is larger than default_pool_size = %d, and no pool grows past that", c.DefaultPoolSize), "lower it, or raise default_pool_size (--pool-size)")
-	case c.MinPoolSize > 0 && len(c.Databases) > 0 && !d.anyForced():
-		d.key("min_pool_size", "has no effect until a user's first client comes: no database names its user", "add user= to the databases whose servers shall be there from the start")
 	}
 	if c.ServerResetQueryAlways && c.PoolMode == ModeTransaction && c.ServerResetQuery != "" {
 		d.key("server_reset_query_always", "costs a round trip after each transaction, and no state reaches another client without it", "set it to 0")
@@ -28,24 +25,12 @@ func (d *doubter) pools() {
 	}
 }
 
-func (d *doubter) anyForced() bool {
-	for _, db := range d.c.Databases {
-		if db.User != "" {
-			return true
-		}
-	}
-	return false
-}
-
 // pool doubts the sizes of one database.
 func (d *doubter) pool(db Database) {
 	c := d.c
 	size, most := first(c.DefaultPoolSize, db.PoolSize), first(c.MaxDBConnections, db.MaxDBConnections)
-	switch least := first(0, db.MinPoolSize); {
-	case least > size:
+	if least := first(0, db.MinPoolSize); least > size {
 		d.database(db, "min_pool_size", strconv.Itoa(least), fmt.Sprintf("is larger than the database's pool_size of %d, and its pools do not grow past that", size), "lower it, or give the database a larger pool_size")
-	case least > 0 && db.User == "":
-		d.database(db, "min_pool_size", strconv.Itoa(least), "has no effect until a user's first client comes: the database names no user", "add user= to it")
 	}
 	switch {
 	case most == 0 || size <= most:

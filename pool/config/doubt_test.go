@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,9 +50,9 @@ func TestWarnings(t *testing.T) {
 		{trust + "server_tls_sslmode=verify-full\nserver_tls_ca_file=x\n[databases]\na=host=far", ""},
 
 		{trust + "min_pool_size=30\n", "t.ini:4: min_pool_size = 30: is larger than default_pool_size = 20, and no pool grows past that; lower it"},
-		{trust + "min_pool_size=3\n[databases]\na=host=x", "t.ini:4: min_pool_size = 3: has no effect until a user's first client comes: no database names its user"},
+		{trust + "min_pool_size=3\n[databases]\na=host=x", ""},
 		{trust + "min_pool_size=3\n[databases]\na=host=x user=u", ""},
-		{trust + "[databases]\na=min_pool_size=3", "t.ini:5: a: min_pool_size = 3: has no effect until a user's first client comes: the database names no user; add user= to it"},
+		{trust + "[databases]\na=min_pool_size=3", ""},
 		{trust + "[databases]\na=min_pool_size=30 user=u", "t.ini:5: a: min_pool_size = 30: is larger than the database's pool_size of 20"},
 		{trust + "[databases]\na=min_pool_size=30 user=u pool_size=30", ""},
 		{trust + "[databases]\na=pool_size=30 max_db_connections=10", "t.ini:5: a: pool_size = 30: is never reached: max_db_connections = 10"},
@@ -71,7 +72,11 @@ func TestWarnings(t *testing.T) {
 		{trust + "transaction_timeout=60\nquery_timeout=90\n", "t.ini:5: query_timeout = 90: is never reached: transaction_timeout = 60"},
 		{trust + "transaction_timeout=60\nquery_timeout=60\n", ""},
 	} {
-		warnings := parseText(t, "[pgbouncer]\n"+tc.text).Warnings()
+		c := parseText(t, "[pgbouncer]\n"+tc.text)
+		if c.nobodyKnown() {
+			c.AuthFile = "/nowhere" // what comes of none is TestWarningOfNoUsers'
+		}
+		warnings := c.Warnings()
 		switch {
 		case tc.want == "" && len(warnings) > 0:
 			t.Errorf("%q: %v", tc.text, warnings)
@@ -94,7 +99,7 @@ func TestNoWarnings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sample.AuthFile = "" // its path is relative to another directory, and its mode the checkout's
+	sample.AuthFile = "/nowhere" // its path is relative to another directory, and its mode the checkout's
 	if warnings := sample.Warnings(); len(warnings) > 0 {
 		t.Errorf("sample: %v", warnings)
 	}
@@ -113,6 +118,7 @@ func TestQueryProblems(t *testing.T) {
 		"SELECT usename, passwd FROM pg_catalog.pg_shadow WHERE usename=$1 AND (valuntil IS NULL OR valuntil>now())": "",
 		"SELECT usename, passwd FROM pg_catalog . pg_shadow WHERE usename=$1":                                        expired,
 		"select * from user_lookup($1)":                                                                              userlook,
+		"SELECT usename, passwd FROM public.user_search($1)":                                                         "",
 		"select * from pgbouncer.user_lookup($1)":                                                                    "",
 		`select * from "My Users" where n=$1`:                                                                        unsafe + `"My Users"`,
 		`select * from "s"."My Users" where n=$1`:                                                                    "",
@@ -162,20 +168,56 @@ func TestWarningsOfFiles(t *testing.T) {
 		{begin + "auth_file=" + closed + "\nauth_user=new\n", "auth_user = new: has a SCRAM secret in auth_file"},
 		{begin + "auth_file=" + closed + "\nauth_user=other\n", "auth_user = other: has no password in auth_file"},
 		{begin + "auth_file=" + closed + "\nauth_type=scram-sha-256\n", "auth_type = scram-sha-256: a user of auth_file with an md5 secret cannot log in: old; set auth_type = md5"},
-		{begin + "server_tls_cert_file=x\nserver_tls_key_file=" + key + "\n", "server_tls_key_file = " + key + ": holds a private key"},
+		{begin + "auth_type=trust\nserver_tls_cert_file=x\nserver_tls_key_file=" + key + "\n", "server_tls_key_file = " + key + ": holds a private key"},
 	} {
 		warnings := parseText(t, tc.text).Warnings()
 		if tc.want == "" && len(warnings) > 0 || tc.want != "" && (len(warnings) != 1 || !strings.Contains(warnings[0].String(), tc.want)) {
 			t.Errorf("%s\n got %v\nwant %s", tc.text, warnings, tc.want)
 		}
 	}
-	main := write("main.ini", begin+"[databases]\na = user=u password=hush\nb = user=u password=hush\n", 0o644)
+	main := write("main.ini", begin+"auth_type=trust\n[databases]\na = user=u password=hush\nb = user=u password=hush\n", 0o644)
 	c, _, err := Load(main)
 	if err != nil {
 		t.Fatal(err)
 	}
 	warnings := c.Warnings()
-	if len(warnings) != 1 || warnings[0].String() != main+":4: a: password = (hidden): everyone on this machine can read it: "+main+" has mode -rw-r--r--; chmod o-rwx "+main {
+	if len(warnings) != 1 || warnings[0].String() != main+":5: a: password = (hidden): everyone on this machine can read it: "+main+" has mode -rw-r--r--; chmod o-rwx "+main {
 		t.Errorf("got %v", warnings)
+	}
+}
+
+// TestWarningOfNoUsers: PgBouncer starts with a file by which nobody can log in but the console's owner, and its own minimal sample is one. Flags by which nobody can are a mistake.
+func TestWarningOfNoUsers(t *testing.T) {
+	c := parseText(t, "[pgbouncer]\npool_mode=transaction\nauth_type=md5\n")
+	if err := c.Check(); err != nil {
+		t.Error(err)
+	}
+	if w := c.Warnings(); len(w) != 1 || !strings.HasPrefix(w[0].String(), "t.ini:3: auth_type = md5: no user has a password, so that nobody can log in; name a file of users") {
+		t.Errorf("got %v", w)
+	}
+	if err := Defaults().Check(); err == nil || !strings.HasPrefix(err.Error(), "auth_type = md5: no user has a password, so that nobody could log in") {
+		t.Errorf("without a file: %v", err)
+	}
+}
+
+// TestWarningsAlike: of many databases with one fault some are named, and the others counted.
+func TestWarningsAlike(t *testing.T) {
+	var file strings.Builder
+	file.WriteString("[pgbouncer]\npool_mode=transaction\nauth_type=trust\n[databases]\n")
+	for i := range 10 {
+		fmt.Fprintf(&file, "d%d = pool_size=30 max_db_connections=10\n", i)
+	}
+	warnings := parseText(t, file.String()).Warnings()
+	if len(warnings) != mostAlike {
+		t.Fatalf("%d warnings: %v", len(warnings), warnings)
+	}
+	for i, w := range warnings {
+		want := fmt.Sprintf("t.ini:%d: d%d: pool_size = 30: is never reached: max_db_connections = 10", 5+i, i)
+		if i == mostAlike-1 {
+			want += ", and so of 7 more databases"
+		}
+		if got := w.String(); got != want+"; lower it, or raise max_db_connections" {
+			t.Errorf("got %s\nwant %s; ...", got, want)
+		}
 	}
 }
