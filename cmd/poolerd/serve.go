@@ -135,14 +135,18 @@ func (s *service) obeySignals() (stop func()) {
 // reloadBySignal reads the settings again and tells systemd so.
 func (s *service) reloadBySignal() {
 	notify(s.log, reloading())
-	if err := s.reloadAll(); err != nil {
-		s.log.Error().Err(err).Msg("config file loading failed, the old settings stay")
-	}
+	_ = s.reloadAll() // which logs what is wrong
 	notify(s.log, ready)
 }
 
-// reloadAll reads the settings again and puts them in force, all or none. The log's file is opened anew even where they are wrong: logrotate asks for just that.
-func (s *service) reloadAll() error {
+// reloadAll reads the settings again and puts them in force, all or none. It logs why not: the console, as PgBouncer's, refers to the log. The log's file is opened anew even where they
+// are wrong: logrotate asks for just that.
+func (s *service) reloadAll() (err error) {
+	defer func() {
+		if err != nil {
+			s.log.Error().Err(err).Msg("config file loading failed, the old settings stay")
+		}
+	}()
 	conf, warnings, err := s.reload()
 	if err == nil {
 		if s.Demo {
