@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +15,8 @@ import (
 )
 
 // TestRollingRestart starts a second process on the same port and then tells the first one to finish, as an upgrade does, under clients that come, ask and go, and others that
-// stay. Nobody is refused, and nobody who stays is sent away before he is ready to go.
+// stay. Nobody who stays is sent away before he is ready to go. Of those who come each may be lost once, when the first process closes its socket: the kernel resets what is in its queue
+// (net.ipv4.tcp_migrate_req = 1 makes it hand them over), and who is logging in at that moment is told to come again, as by PgBouncer.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	needsPoolerd(t)
@@ -27,10 +29,9 @@ func TestRollingRestart(t *testing.T) {
 	}
 
 	var (
-		came, refused atomic.Int64
-		firstError    atomic.Value
-		comersGone    sync.WaitGroup
-		enough        = make(chan struct{})
+		came, lost atomic.Int64
+		comersGone sync.WaitGroup
+		enough     = make(chan struct{})
 	)
 	for range comers {
 		comersGone.Go(func() {
@@ -41,9 +42,10 @@ func TestRollingRestart(t *testing.T) {
 				default:
 				}
 				ctx, cancel := context.WithTimeout(context.Background(), patience)
-				if err := execOnce(ctx, first.url("fountain"), "SELECT 1"); err != nil {
-					refused.Add(1)
-					firstError.CompareAndSwap(nil, err.Error())
+				if err := execOnce(ctx, first.url("fountain"), "SELECT 1"); errors.Is(err, syscall.ECONNRESET) || sqlState(err) == "57P01" {
+					lost.Add(1)
+				} else if err != nil {
+					t.Errorf("a login: %v", err)
 				}
 				cancel()
 				came.Add(1)
@@ -77,8 +79,8 @@ func TestRollingRestart(t *testing.T) {
 	}
 	more()
 	stopComing()
-	t.Logf("%d logins, %d refused", came.Load(), refused.Load())
-	if refused.Load() > 0 {
-		t.Errorf("%d of %d were refused, the first one so: %v", refused.Load(), came.Load(), firstError.Load())
+	t.Logf("%d logins, %d lost", came.Load(), lost.Load())
+	if lost.Load() > comers {
+		t.Errorf("%d of %d logins were lost", lost.Load(), came.Load())
 	}
 }
