@@ -35,6 +35,8 @@ type options struct {
 	// ini is the content of a configuration file, used in place of all of the
 	// above; %LISTEN% in it becomes the listen_addr and listen_port lines.
 	ini string
+
+	env []string // further variables of its environment
 }
 
 // pooler is one running poolerd (or peer, or nothing but the cluster itself).
@@ -60,7 +62,7 @@ func startPooler(t *testing.T, o options) *pooler {
 	if under.kind == direct {
 		return p
 	}
-	p.host, p.port, p.done = "127.0.0.1", freePort(t), make(chan struct{})
+	p.host, p.port = "127.0.0.1", freePort(t)
 	dir := openFolder(t)
 	p.log = filepath.Join(dir, "pooler.log")
 	if under.kind == pgbouncer {
@@ -68,6 +70,17 @@ func startPooler(t *testing.T, o options) *pooler {
 	} else {
 		p.cmd = p.poolerd(t, dir, o)
 	}
+	if len(o.env) > 0 {
+		p.cmd.Env = append(p.cmd.Environ(), o.env...)
+	}
+	p.run(t, p.cmd)
+	return p
+}
+
+// run starts a process that listens on p's port and writes p's log.
+func (p *pooler) run(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	p.cmd, p.done = cmd, make(chan struct{})
 	out, err := os.Create(p.log)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +100,6 @@ func startPooler(t *testing.T, o options) *pooler {
 	}()
 	t.Cleanup(func() { p.stop(t) })
 	p.waitAccepting(t)
-	return p
 }
 
 func (o *options) complete() {
