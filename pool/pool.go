@@ -16,7 +16,7 @@ import (
 )
 
 // probeAfter is how long a server may have been free without being asked whether it still lives.
-const probeAfter = 20 * time.Millisecond
+const probeAfter = 5 * time.Millisecond
 
 // Key names a pool.
 type Key struct{ Database, User string }

@@ -51,7 +51,7 @@ func (c *Console) set(s *pool.ConsoleSession, key, value string) (result, *wire.
 	next := c.pooler.Config().Clone()
 	err := next.Set(key, value, config.Origin{Flag: "SET " + key})
 	if err == nil {
-		err = next.Check()
+		err = next.CheckOnline()
 	}
 	var kept error
 	if err == nil {

@@ -11,13 +11,25 @@ import (
 // named is the caller's to check, who knows what else may name one.
 func (c *Config) Check() error {
 	k := checker{c: c}
-	k.listen()
 	k.encryption()
+	k.whole()
+	return k.problems.orNil()
+}
+
+// CheckOnline is Check for settings that are made one by one while the pooler runs, where a key and its certificate cannot come together.
+func (c *Config) CheckOnline() error {
+	k := checker{c: c}
+	k.whole()
+	return k.problems.orNil()
+}
+
+// whole is what must hold at any time.
+func (k *checker) whole() {
+	k.listen()
 	k.logins()
-	if c.StatsPeriod <= 0 {
+	if k.c.StatsPeriod <= 0 {
 		k.key("stats_period", "statistics need a period", "give it a second or more, and log_stats = 0 for no log of them")
 	}
-	return k.problems.orNil()
 }
 
 type checker struct {

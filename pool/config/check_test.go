@@ -84,3 +84,11 @@ func TestRights(t *testing.T) {
 		t.Error("with auth_type=any everyone may look, and only administrators change")
 	}
 }
+
+// TestAuthDBName: the console has no users to ask for.
+func TestAuthDBName(t *testing.T) {
+	_, _, err := Parse("t.ini", []byte("[pgbouncer]\nauth_dbname = pgbouncer\n"))
+	if want := `t.ini:2: auth_dbname = pgbouncer: cannot use the reserved "pgbouncer" database as an auth_dbname`; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}

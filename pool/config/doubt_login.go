@@ -80,6 +80,9 @@ func (d *doubter) authQuery() {
 		}
 	}
 	for _, db := range d.databases() {
+		if db.AuthDBName != nil && Reserved(*db.AuthDBName) {
+			d.database(db, "auth_dbname", *db.AuthDBName, "is the console's name: nobody can log in by auth_query", "name a database of [databases]")
+		}
 		if db.AuthUser != nil {
 			if reason := d.unableToAsk(*db.AuthUser); reason != "" {
 				d.database(db, "auth_user", *db.AuthUser, reason, askHint)

@@ -168,6 +168,7 @@ func TestWarningsOfFiles(t *testing.T) {
 		{begin + "auth_file=" + closed + "\nauth_user=new\n", "auth_user = new: has a SCRAM secret in auth_file"},
 		{begin + "auth_file=" + closed + "\nauth_user=other\n", "auth_user = other: has no password in auth_file"},
 		{begin + "auth_file=" + closed + "\nauth_type=scram-sha-256\n", "auth_type = scram-sha-256: a user of auth_file with an md5 secret cannot log in: old; set auth_type = md5"},
+		{begin + "auth_file=" + closed + "\n[databases]\na = host=x auth_dbname=pgbouncer auth_user=plain\n", "a: auth_dbname = pgbouncer: is the console's name"},
 		{begin + "auth_type=trust\nserver_tls_cert_file=x\nserver_tls_key_file=" + key + "\n", "server_tls_key_file = " + key + ": holds a private key"},
 	} {
 		warnings := parseText(t, tc.text).Warnings()

@@ -86,7 +86,7 @@ func databaseParam(db *Database, p pair) *Error {
 	case "auth_query":
 		db.AuthQuery = &p.value
 	case "auth_dbname":
-		return storeSet(&db.AuthDBName, p.value, parseServed)
+		db.AuthDBName = &p.value // the console's name is told when somebody logs in, as in PgBouncer
 	case "max_db_client_connections":
 		return storeAbove(&db.MaxDBClientConnections, p.value, 0)
 	default:

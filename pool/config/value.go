@@ -205,7 +205,7 @@ func databaseKey(k Key, field func(*Config) *string) Key {
 // parseServed refuses the console's name.
 func parseServed(name string) (string, *Error) {
 	if Reserved(name) {
-		return "", &Error{Reason: "this database name is the console's", Hint: "name a database of [databases]"}
+		return "", &Error{Reason: `cannot use the reserved "` + name + `" database as an auth_dbname`, Hint: "name a database of [databases]"}
 	}
 	return name, nil
 }
