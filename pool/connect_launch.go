@@ -106,7 +106,7 @@ func (l *launch) dial(ctx context.Context, _, address string) (net.Conn, error) 
 
 // open connects to one endpoint, of so many that are left: none of them takes the time of all.
 func (l *launch) open(ctx context.Context, e endpoint, use tlsUse, left int) (_ net.Conn, err error) {
-	c := &loginConn{id: l.pool.pooler.ids.Add(1), launch: l, at: e, began: time.Now()}
+	c := &loginConn{id: l.pool.pooler.ids.Add(1), launch: l, at: e, use: use, began: time.Now()}
 	defer func() {
 		if err != nil {
 			l.logClosed(c.id, e, c.began, c.reason)
@@ -197,9 +197,10 @@ func startTLS(ctx context.Context, nc net.Conn, conf *tls.Config, direct bool) (
 	return conn, nil
 }
 
-// refused is told of the error by which a server lets nobody in.
-func (l *launch) refused(e wire.Error) {
-	l.other = e.Code == wire.CodeInvalidAuthorization // pg_hba.conf may let in the other kind
+// refused is told of the error by which a server lets c not in.
+func (l *launch) refused(c *loginConn, e wire.Error) {
+	plainAnyway := c.use == tlsIfAble && c.secured == nil             // the other kind would be the same
+	l.other = e.Code == wire.CodeInvalidAuthorization && !plainAnyway // pg_hba.conf may let in the other kind
 }
 
 // reached is told that a server lets us in.
