@@ -35,22 +35,23 @@ var (
 
 // launch is the making of one server connection. pgconn goes its ways in turn, until one leads to a server that lets us in.
 type launch struct {
-	pool   *Pool
-	conf   config.Pool
-	global *config.Config
-	secure *secure.Client
-	known  func(endpoint) Credentials // what may be used there
-	hosts  []string                   // all of them
-	ways   []way
+	pool        *Pool
+	conf        config.Pool
+	replication replicationKind
+	global      *config.Config
+	secure      *secure.Client
+	known       func(endpoint) Credentials // what may be used there
+	hosts       []string                   // all of them
+	ways        []way
 
 	other bool // the way gone last was refused for having TLS, or for having none
 }
 
-// aim makes cc lead to a server of conf: one connection can be made with it.
-func (p *Pool) aim(cc *pgconn.Config, conf config.Pool) error {
+// aim makes cc lead to a server of conf: one connection can be made with it. What it is to replicate decides what the log says of a refusal.
+func (p *Pool) aim(cc *pgconn.Config, conf config.Pool, kind replicationKind) error {
 	global := p.pooler.config()
 	client := p.pooler.access.Load().servers
-	l := &launch{pool: p, conf: conf, global: global, secure: client, hosts: hostsOf(conf.Database, global)}
+	l := &launch{pool: p, conf: conf, replication: kind, global: global, secure: client, hosts: hostsOf(conf.Database, global)}
 	l.known = func(e endpoint) Credentials { return p.secretsFor(conf, e) }
 	l.ways = waysTo(p.hostsInTurn(l.hosts, conf.Database.LoadBalance), global.ServerTLS.Mode)
 	cc.Host, cc.Port = wayPrefix, uint16(conf.Database.Port)

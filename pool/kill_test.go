@@ -168,7 +168,7 @@ func TestToldWhyNotThatCancelled(t *testing.T) {
 	if _, err := s.conn.Write(wire.AppendReadyForQuery(answer, wire.TxIdle)); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.closed(); got != "E(57P01)Z" {
+	if got := c.closed(); got != "E(57P01)" {
 		t.Error(got)
 	}
 }

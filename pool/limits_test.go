@@ -321,7 +321,7 @@ func TestQueryTimeoutInQueue(t *testing.T) {
 	logIn(t, addr).hold()
 	c := logIn(t, addr)
 	c.send(wire.AppendQuery(nil, "SELECT 1"))
-	if got := c.closed(); got != "E(57014)" {
+	if got := c.closed(); got != "E(08P01)" {
 		t.Error(got)
 	}
 	within(t, "the line", func() bool { return log.count("closing because: query_timeout (age=") == 1 })

@@ -144,7 +144,7 @@ func (r *replication) open(l *login) ([]vars.Reported, *wire.Error) {
 	if err != nil {
 		return nil, wire.Fatalf(wire.CodeInternalError, "the settings of a server connection could not be made")
 	}
-	if err := pool.aim(cc, pool.settings()); err != nil {
+	if err := pool.aim(cc, pool.settings(), r.client.replication); err != nil {
 		return nil, replicationError(err)
 	}
 	cc.RuntimeParams = maps.Clone(cc.RuntimeParams)

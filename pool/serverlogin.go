@@ -130,6 +130,9 @@ func (c *loginConn) refused(body []byte) {
 		return
 	}
 	c.reason = e.Message
+	if c.launch.replication != notReplication {
+		c.reason = closedLogin // PgBouncer's word where only replication may be refused
+	}
 	c.launch.refused(c, e)
 	c.launch.log(c.id, c.at).Warn().Msgf("server login failed: %s %s", e.Severity, e.Message)
 }
