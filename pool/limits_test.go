@@ -506,3 +506,17 @@ func TestAutoDatabase(t *testing.T) {
 		t.Errorf("%d lines, want one", n)
 	}
 }
+
+// TestSeatOfWhoHasLeft: a client that closes its connection and opens the next is not one too many, however busy the pooler is with the end of the first.
+func TestSeatOfWhoHasLeft(t *testing.T) {
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.MaxUserClientConnections, c.MaxDBClientConnections, c.MaxClientConn = 1, 1, 1 })
+	for range 50 {
+		c := dialTest(t, addr)
+		c.send(replicationStartup("d", "database"))
+		if got := c.replies(1); got != replicationWelcome { // it takes its server along
+			t.Fatal(got)
+		}
+		_ = c.conn.Close()
+	}
+}
