@@ -378,6 +378,8 @@ func (c *Client) end(reason string, err *wire.Error) {
 		c.pool.withdraw(c.waiter, err)
 	case StateActive:
 		c.pooler.tasks.Go(func() { c.interrupt(s) })
+	case StateLogin:
+		c.pooler.changed.ring() // it may wait for a place (awaitPlace)
 	}
 }
 

@@ -21,7 +21,7 @@ func (p *Pool) newPgxpool(conf config.Pool) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the settings of pgxpool: %w", err)
 	}
-	pc.BeforeConnect = func(_ context.Context, cc *pgx.ConnConfig) error { return p.aim(&cc.Config, conf) }
+	pc.BeforeConnect = func(_ context.Context, cc *pgx.ConnConfig) error { return p.aim(&cc.Config, conf, notReplication) }
 	pc.MaxConns, pc.MinConns = math.MaxInt32, 0 // the Pool bounds, and closes what is old or idle
 	pc.MaxConnLifetime, pc.MaxConnIdleTime, pc.HealthCheckPeriod = never, never, never
 	return pgxpool.NewWithConfig(context.Background(), pc)

@@ -35,22 +35,23 @@ var (
 
 // launch is the making of one server connection. pgconn goes its ways in turn, until one leads to a server that lets us in.
 type launch struct {
-	pool   *Pool
-	conf   config.Pool
-	global *config.Config
-	secure *secure.Client
-	known  func(endpoint) Credentials // what may be used there
-	hosts  []string                   // all of them
-	ways   []way
+	pool        *Pool
+	conf        config.Pool
+	replication replicationKind
+	global      *config.Config
+	secure      *secure.Client
+	known       func(endpoint) Credentials // what may be used there
+	hosts       []string                   // all of them
+	ways        []way
 
 	other bool // the way gone last was refused for having TLS, or for having none
 }
 
-// aim makes cc lead to a server of conf: one connection can be made with it.
-func (p *Pool) aim(cc *pgconn.Config, conf config.Pool) error {
+// aim makes cc lead to a server of conf: one connection can be made with it. What it is to replicate decides what the log says of a refusal.
+func (p *Pool) aim(cc *pgconn.Config, conf config.Pool, kind replicationKind) error {
 	global := p.pooler.config()
 	client := p.pooler.access.Load().servers
-	l := &launch{pool: p, conf: conf, global: global, secure: client, hosts: hostsOf(conf.Database, global)}
+	l := &launch{pool: p, conf: conf, replication: kind, global: global, secure: client, hosts: hostsOf(conf.Database, global)}
 	l.known = func(e endpoint) Credentials { return p.secretsFor(conf, e) }
 	l.ways = waysTo(p.hostsInTurn(l.hosts, conf.Database.LoadBalance), global.ServerTLS.Mode)
 	cc.Host, cc.Port = wayPrefix, uint16(conf.Database.Port)
@@ -106,7 +107,7 @@ func (l *launch) dial(ctx context.Context, _, address string) (net.Conn, error) 
 
 // open connects to one endpoint, of so many that are left: none of them takes the time of all.
 func (l *launch) open(ctx context.Context, e endpoint, use tlsUse, left int) (_ net.Conn, err error) {
-	c := &loginConn{id: l.pool.pooler.ids.Add(1), launch: l, at: e, began: time.Now()}
+	c := &loginConn{id: l.pool.pooler.ids.Add(1), launch: l, at: e, use: use, began: time.Now()}
 	defer func() {
 		if err != nil {
 			l.logClosed(c.id, e, c.began, c.reason)
@@ -197,9 +198,10 @@ func startTLS(ctx context.Context, nc net.Conn, conf *tls.Config, direct bool) (
 	return conn, nil
 }
 
-// refused is told of the error by which a server lets nobody in.
-func (l *launch) refused(e wire.Error) {
-	l.other = e.Code == wire.CodeInvalidAuthorization // pg_hba.conf may let in the other kind
+// refused is told of the error by which a server lets c not in.
+func (l *launch) refused(c *loginConn, e wire.Error) {
+	plainAnyway := c.use == tlsIfAble && c.secured == nil             // the other kind would be the same
+	l.other = e.Code == wire.CodeInvalidAuthorization && !plainAnyway // pg_hba.conf may let in the other kind
 }
 
 // reached is told that a server lets us in.

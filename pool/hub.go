@@ -44,7 +44,7 @@ func (p *Pool) connectHub(ctx context.Context, encoding string) (*pgconn.PgConn,
 	if err != nil {
 		return nil, fmt.Errorf("make the settings of a listening connection: %w", err)
 	}
-	if err := p.aim(conf, p.settings()); err != nil {
+	if err := p.aim(conf, p.settings(), notReplication); err != nil {
 		return nil, err
 	}
 	if encoding != "" {

@@ -168,7 +168,36 @@ func TestToldWhyNotThatCancelled(t *testing.T) {
 	if _, err := s.conn.Write(wire.AppendReadyForQuery(answer, wire.TxIdle)); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.closed(); got != "E(57P01)Z" {
+	if got := c.closed(); got != "E(57P01)" {
 		t.Error(got)
+	}
+}
+
+// TestCloseFast: clients are told nothing, not even that their query was cancelled.
+func TestCloseFast(t *testing.T) {
+	f := startFake(t)
+	hanging := make(chan *fakeSession, 1)
+	f.hook = func(s *fakeSession, typ byte, body []byte) bool {
+		if typ != wire.ClientQuery || string(body) != "HANG\x00" {
+			return false
+		}
+		hanging <- s
+		return true
+	}
+	p, addr := startPooler(t, f.url(), func(c *config.Config) { c.DefaultPoolSize = 1 })
+	idle, active, waiting := logIn(t, addr), logIn(t, addr), logIn(t, addr)
+	active.send(wire.AppendQuery(nil, "HANG"))
+	s := <-hanging
+	waiting.send(wire.AppendQuery(nil, "SELECT 1"))
+	within(t, "one waits", func() bool { return p.Pools()[0].Waiting == 1 })
+	p.CloseFast()
+	answer := wire.Errorf(wire.CodeQueryCanceled, "canceling statement due to user request").Append(nil)
+	if _, err := s.conn.Write(wire.AppendReadyForQuery(answer, wire.TxIdle)); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]*testClient{"idle": idle, "active": active, "waiting": waiting} {
+		if got := c.closed(); got != "" {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 }

@@ -321,7 +321,7 @@ func TestQueryTimeoutInQueue(t *testing.T) {
 	logIn(t, addr).hold()
 	c := logIn(t, addr)
 	c.send(wire.AppendQuery(nil, "SELECT 1"))
-	if got := c.closed(); got != "E(57014)" {
+	if got := c.closed(); got != "E(08P01)" {
 		t.Error(got)
 	}
 	within(t, "the line", func() bool { return log.count("closing because: query_timeout (age=") == 1 })
@@ -504,5 +504,19 @@ func TestAutoDatabase(t *testing.T) {
 	within(t, "it is forgotten", func() bool { return len(p.Pools()) == 0 })
 	if n := log.count("dropping database 'x'"); n != 1 {
 		t.Errorf("%d lines, want one", n)
+	}
+}
+
+// TestSeatOfWhoHasLeft: a client that closes its connection and opens the next is not one too many, however busy the pooler is with the end of the first.
+func TestSeatOfWhoHasLeft(t *testing.T) {
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.MaxUserClientConnections, c.MaxDBClientConnections, c.MaxClientConn = 1, 1, 1 })
+	for range 50 {
+		c := dialTest(t, addr)
+		c.send(replicationStartup("d", "database"))
+		if got := c.replies(1); got != replicationWelcome { // it takes its server along
+			t.Fatal(got)
+		}
+		_ = c.conn.Close()
 	}
 }

@@ -40,6 +40,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 		return true
 	}
 	if c.has(name) {
+		c.logMisuse("prepared statement '%.64s' was already prepared", name)
 		c.provoke(wire.Errorf(wire.CodeDuplicatePreparedStatement, `prepared statement "%s" already exists`, name))
 		c.in.r += size
 		return true
@@ -183,6 +184,9 @@ func (c *Client) needs(name []byte) (st *stmt.Statement, wrong *wire.Error) {
 	}
 	n, ok := c.names.Lookup(name)
 	if !ok {
+		if _, bySQL := c.prepared[string(name)]; !bySQL && c.pooler.config().MaxPreparedStatements > 0 {
+			c.logMisuse("prepared statement did not exist: '%.64s'", name)
+		}
 		return nil, nil
 	}
 	st = n.Statement

@@ -46,7 +46,7 @@ func (d demand) next() purpose {
 // demand gives the pool's. The lock is held.
 func (p *Pool) demand(now time.Time) demand {
 	d := demand{
-		size: p.conf.Size, reserve: p.conf.ReserveSize, least: p.conf.MinSize, servers: p.busy + len(p.free) + p.opening, opening: p.opening, waiting: p.queue.len,
+		size: p.conf.Size, reserve: p.conf.ReserveSize, least: p.conf.MinSize, servers: p.occupied() + p.promised(), opening: p.opening, waiting: p.queue.len,
 		wanted: p.ending.Load() == nil && (p.totals.Clients > 0 || p.conf.Database.User != ""),
 	}
 	if w := p.queue.first; w != nil && p.conf.ReserveTimeout > 0 {

@@ -57,6 +57,8 @@ type Pool struct {
 	lifeEnded  time.Time            // when server_lifetime last closed a server
 	servers    map[*Server]struct{} // all that are open
 	replicas   map[*Client]int      // clients with a server for replication, and the generation of that
+	seekers    []*seeker            // replication clients that wait for a place, longest first
+	yielding   int                  // servers that are being closed for them
 	totals     metrics.Totals
 	marks      marks // of totals
 }
@@ -162,6 +164,12 @@ func (p *Pool) release(s *Server, now time.Time) {
 		s.discard(reason)
 		return
 	}
+	if len(p.seekers) > 0 && p.hold == holdNothing && p.lacking() > 0 {
+		p.yield(s)
+		p.mu.Unlock()
+		s.discard(reasonEvicted)
+		return
+	}
 	s.used = now
 	var w *waiter
 	if p.hold == holdNothing {
@@ -193,7 +201,11 @@ func (p *Pool) account(w *waiter, now time.Time) {
 func (p *Pool) withdraw(w *waiter, err *wire.Error) bool {
 	p.mu.Lock()
 	was := p.queue.remove(w) || p.frozen.remove(w)
+	sought := len(p.seekers) > 0
 	p.mu.Unlock()
+	if sought {
+		p.pooler.changed.ring() // it may be their turn
+	}
 	if was {
 		w.granted <- grant{err: err}
 	}
@@ -215,6 +227,9 @@ func (s *Server) discard(reason string) {
 		p.mu.Lock()
 		delete(p.servers, s)
 		p.busy--
+		if s.yields {
+			p.yielding--
+		}
 		p.totals.Closed++
 		p.mu.Unlock()
 		p.pooler.giveShare(p.key)

@@ -76,6 +76,13 @@ func (c *Client) logError(err *wire.Error) {
 	}
 }
 
+// logMisuse says what the client got wrong, for which the server gives it an error; PgBouncer closes it.
+func (c *Client) logMisuse(format string, args ...any) {
+	if c.pooler.config().LogPoolerErrors {
+		c.identify(c.pooler.log.Warn()).Msgf(format, args...)
+	}
+}
+
 // logClosing says why the server is closed.
 func (s *Server) logClosing(reason string) {
 	p := s.pool

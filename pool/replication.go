@@ -19,7 +19,7 @@ import (
 )
 
 // Replication connections (PostgreSQL's documentation, "Streaming Replication Protocol") are not pooled: each client gets a server of its own, opened with its own startup
-// parameters, and from the welcome on every byte is passed on as it is (replication_relay.go). The server counts against max_db_connections and max_user_connections, not against pool_size.
+// parameters, and from the welcome on every byte is passed on as it is (replication_relay.go). The server counts against all limits of servers (replication_place.go).
 
 // replicationKind says what a client wants to replicate.
 type replicationKind uint8
@@ -107,11 +107,11 @@ func (l *login) serveReplication() error {
 		c.leave(reasonLoginFailed)
 		return err
 	}
-	if err := pool.awaitShare(c); err != nil {
+	if err := pool.awaitPlace(c); err != nil {
 		c.leave(reasonLoginFailed)
 		return err
 	}
-	defer pool.leaveShare(c)
+	defer pool.leavePlace(c)
 	reported, refused := r.open(l)
 	if refused != nil {
 		c.leave(reasonLoginFailed)
@@ -137,56 +137,6 @@ func (l *login) applicationName(pool *Pool) *vars.Set {
 	return set
 }
 
-// awaitShare waits until the limits of the database and of the user leave room for one more server, and the pool is not paused, for query_wait_timeout at most.
-func (p *Pool) awaitShare(c *Client) *wire.Error {
-	limit := p.pooler.config().QueryWaitTimeout
-	ctx, stop := p.pooler.life, context.CancelFunc(func() {})
-	if limit > 0 {
-		ctx, stop = context.WithTimeout(ctx, limit)
-	}
-	defer stop()
-	doomed := false
-	if p.pooler.await(ctx, func() bool {
-		doomed = c.doom.Load() != nil
-		return doomed || p.takeShare(c)
-	}) && !doomed {
-		return nil
-	}
-	p.pooler.shares.sated(p)
-	switch d := c.doom.Load(); {
-	case d != nil && d.err != nil:
-		return d.err
-	case d != nil || p.pooler.life.Err() != nil:
-		return errShutdown()
-	}
-	late := wire.Fatalf(wire.CodeProtocolViolation, reasonQueueWait)
-	late.Detail = fmt.Sprintf("no server for replication for %v (PAUSE, pool_size, max_db_connections or max_user_connections)", limit)
-	return late
-}
-
-// takeShare takes a place for a replication server, if there is one now. Else an idle server of another pool is closed for it.
-func (p *Pool) takeShare(c *Client) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed || p.hold != holdNothing {
-		return false
-	}
-	if p.pooler.shares.take(p, p.conf, true) != noLimit {
-		p.pooler.tasks.Go(p.makeRoom)
-		return false
-	}
-	p.replicas[c] = p.generation
-	return true
-}
-
-func (p *Pool) leaveShare(c *Client) {
-	p.mu.Lock()
-	delete(p.replicas, c)
-	p.mu.Unlock()
-	p.pooler.giveShare(p.key)
-	p.pooler.changed.ring()
-}
-
 // open opens the server with the client's startup parameters, and gives what it reports.
 func (r *replication) open(l *login) ([]vars.Reported, *wire.Error) {
 	pool := r.client.pool
@@ -194,8 +144,8 @@ func (r *replication) open(l *login) ([]vars.Reported, *wire.Error) {
 	if err != nil {
 		return nil, wire.Fatalf(wire.CodeInternalError, "the settings of a server connection could not be made")
 	}
-	if err := pool.aim(cc, pool.settings()); err != nil {
-		return nil, pool.replicationError(err)
+	if err := pool.aim(cc, pool.settings(), r.client.replication); err != nil {
+		return nil, replicationError(err)
 	}
 	cc.RuntimeParams = maps.Clone(cc.RuntimeParams)
 	if cc.RuntimeParams == nil {
@@ -205,12 +155,12 @@ func (r *replication) open(l *login) ([]vars.Reported, *wire.Error) {
 	ctx := r.client.pooler.life
 	pg, err := pgconn.ConnectConfig(ctx, cc)
 	if err != nil {
-		return nil, pool.replicationError(err)
+		return nil, replicationError(err)
 	}
 	reported, err := r.take(ctx, pg)
 	if err != nil {
 		_ = pg.Conn().Close()
-		return nil, pool.replicationError(err)
+		return nil, replicationError(err)
 	}
 	return reported, nil
 }
@@ -245,18 +195,14 @@ func (l *login) passedOn() map[string]string {
 	return params
 }
 
-// replicationError is what the client is told when its server cannot be had: PostgreSQL's own words where it has said any.
-func (p *Pool) replicationError(err error) *wire.Error {
-	var refused *pgconn.PgError
-	if !errors.As(err, &refused) {
-		e := connectError(err)
-		return &wire.Error{Severity: "FATAL", Code: e.Code, Message: e.Message, Hint: e.Hint}
+// replicationError is what the client is told when its server cannot be had: with the detail where PostgreSQL has refused it, for it was the client's own startup packet.
+func replicationError(err error) *wire.Error {
+	e := *connectError(err)
+	e.Severity = "FATAL"
+	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) && e.Code != wire.CodeInvalidPassword {
+		e.Detail, e.Hint = refused.Detail, refused.Hint
 	}
-	e := &wire.Error{Severity: "FATAL", Code: wire.Code(refused.Code), Message: refused.Message, Detail: refused.Detail, Hint: refused.Hint}
-	if e.Code == wire.CodeInvalidPassword {
-		e.Hint = "this is the pooler's own login: the auth_file needs the user's password in plain text when PostgreSQL asks for it"
-	}
-	return e
+	return &e
 }
 
 // cancelRunning cancels what the server runs.

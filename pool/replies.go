@@ -252,7 +252,7 @@ func (s *Server) reply(typ byte, body []byte) (dropped bool, err error) {
 	case wire.ServerPortalSuspended, wire.ServerEmptyQueryResponse:
 		r.executed = true
 	}
-	return verdict == wire.Drop || c.attempt.stale, nil
+	return verdict == wire.Drop || c.attempt.stale || c.toldWhy, nil
 }
 
 // last is what is ready to be sent, in memory that is the client's from now on: the server may work for another one while it is written.

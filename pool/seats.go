@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -77,13 +78,29 @@ func (p *Pooler) enter(c *Client) error {
 	if most.all == 0 { // nobody may come in
 		return wire.Fatalf(wire.CodeTooManyConnections, "no more connections allowed (max_client_conn)")
 	}
-	if err := p.seats.take(c.database, c.user, most, false); err != nil {
+	if err := p.awaitSeat(c, most); err != nil {
 		return err
 	}
 	p.mu.Lock()
 	p.clients[c] = struct{}{}
 	p.mu.Unlock()
 	c.pool.count(func(t *counters) { t.Clients++ })
+	return nil
+}
+
+// seatGrace is how long a client that finds no room waits for those to be gone that have closed their connections already: whoever closes one and opens the next is not one too many.
+const seatGrace = 100 * time.Millisecond
+
+func (p *Pooler) awaitSeat(c *Client, most bounds) error {
+	refused := p.seats.take(c.database, c.user, most, false)
+	if refused == nil {
+		return nil
+	}
+	ctx, stop := context.WithTimeout(p.life, seatGrace)
+	defer stop()
+	if !p.await(ctx, func() bool { refused = p.seats.take(c.database, c.user, most, false); return refused == nil }) {
+		return refused
+	}
 	return nil
 }
 

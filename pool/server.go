@@ -33,6 +33,7 @@ type Server struct {
 	created    time.Time
 	generation int  // of the pgxpool that owns it
 	fresh      bool // nobody has had it: its pool's lock guards it
+	yields     bool // it is being closed for a replication client: its pool's lock guards it
 
 	pipe     wire.Pipeline
 	stmts    *stmt.Server

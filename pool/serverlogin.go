@@ -27,6 +27,7 @@ type loginConn struct {
 	id       uint64       // of the Server that it becomes
 	launch   *launch      // nil after the login
 	at       endpoint     //
+	use      tlsUse       // what was to be done about TLS
 	secured  *tls.Config  // nil: plain
 	tls      string       // what was agreed on
 	began    time.Time    //
@@ -129,7 +130,10 @@ func (c *loginConn) refused(body []byte) {
 		return
 	}
 	c.reason = e.Message
-	c.launch.refused(e)
+	if c.launch.replication != notReplication {
+		c.reason = closedLogin // PgBouncer's word where only replication may be refused
+	}
+	c.launch.refused(c, e)
 	c.launch.log(c.id, c.at).Warn().Msgf("server login failed: %s %s", e.Severity, e.Message)
 }
 

@@ -205,7 +205,7 @@ func TestServerKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := pool.aim(cc, pool.settings()); err != nil {
+			if err := pool.aim(cc, pool.settings(), notReplication); err != nil {
 				t.Fatal(err)
 			}
 			dial := cc.DialFunc

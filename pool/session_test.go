@@ -280,8 +280,8 @@ func TestTimeouts(t *testing.T) {
 		{"idle in a transaction", func(c *config.Config) { c.IdleTransactionTimeout = limit }, []string{"BEGIN", "SELECT 1"}, "E(08P01)"},
 		{"idle behind a deferred BEGIN", func(c *config.Config) { c.IdleTransactionTimeout = limit }, []string{"BEGIN"}, "E(08P01)"},
 		{"a long transaction", func(c *config.Config) { c.TransactionTimeout = limit }, []string{"BEGIN", "SELECT 1"}, "E(08P01)"},
-		{"an idle client", func(c *config.Config) { c.ClientIdleTimeout = limit }, []string{"SELECT 1"}, "E(57P05)"},
-		{"a long query", func(c *config.Config) { c.QueryTimeout = limit }, []string{"HANG"}, "E(57014)"},
+		{"an idle client", func(c *config.Config) { c.ClientIdleTimeout = limit }, []string{"SELECT 1"}, "E(08P01)"},
+		{"a long query", func(c *config.Config) { c.QueryTimeout = limit }, []string{"HANG"}, "E(08P01)"},
 		{"idle in session mode", func(c *config.Config) {
 			c.PoolMode, c.TransactionTimeout, c.IdleTransactionTimeout = config.ModeSession, limit, limit
 		}, []string{"SELECT 1"}, ""},

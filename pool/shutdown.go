@@ -153,8 +153,14 @@ func (c *Client) endUnserved(reason string, err *wire.Error) {
 	}
 }
 
-// Close ends everything at once.
-func (p *Pooler) Close() {
+// Close ends everything at once. Clients are told.
+func (p *Pooler) Close() { p.close(errShutdown()) }
+
+// CloseFast is Close without a word to clients, as PgBouncer's fast exit at a second signal: to them it is a broken connection.
+func (p *Pooler) CloseFast() { p.close(nil) }
+
+// close ends everything. farewell is for clients; nil: they are told nothing.
+func (p *Pooler) close(farewell *wire.Error) {
 	p.ending.Lock()
 	defer p.ending.Unlock()
 	if p.over {
@@ -181,7 +187,7 @@ func (p *Pooler) Close() {
 		}
 	}
 	for _, c := range clients {
-		c.end(reasonShutdown, errShutdown())
+		c.end(reasonShutdown, farewell)
 	}
 	p.after(interruptLimit, func() {
 		for _, nc := range conns {

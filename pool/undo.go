@@ -42,9 +42,12 @@ func (c *Client) failedAt(s *Server, of wire.Owed, body []byte, done bool) (drop
 		r.instead = e
 		return true, nil
 	}
-	if d := c.doom.Load(); d != nil && d.err != nil && string(wire.ErrorCode(body)) == string(wire.CodeQueryCanceled) {
-		r.instead, c.toldWhy = d.err, true // what was cancelled is its query, so that it can be told this
-		c.logError(d.err)
+	if d := c.doom.Load(); d != nil && string(wire.ErrorCode(body)) == string(wire.CodeQueryCanceled) {
+		c.toldWhy = true // what was cancelled is its query, so that it can be told this
+		if d.err != nil {
+			r.instead = d.err
+			c.logError(d.err)
+		}
 		c.logClosing(d.reason)
 		return true, nil
 	}

@@ -28,6 +28,7 @@ type ender interface {
 	DrainServers() // ends when no client holds a server any more
 	DrainClients() // ends when the last client has left
 	Close()        // ends
+	CloseFast()    // ends, and says nothing to clients
 }
 
 // signals carries out signals as PgBouncer does, with its words in the log: HUP reads the settings again, INT lets transactions end, TERM lets clients end, a second one
@@ -79,7 +80,7 @@ func (s *signals) one(ctx context.Context, sig os.Signal) {
 func (s *signals) shutDown(name, waiting string, drain func()) {
 	if s.shuttingDown() {
 		s.log.Info().Msg("got " + name + " while shutting down, fast exit")
-		s.end.Close()
+		s.end.CloseFast()
 		return
 	}
 	s.log.Info().Msg("got " + name + ", shutting down, " + waiting)

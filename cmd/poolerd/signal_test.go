@@ -60,6 +60,7 @@ func (f *fakePooler) Resume(string) *wire.Error {
 func (f *fakePooler) DrainServers() { f.draining = true; f.note("servers") }
 func (f *fakePooler) DrainClients() { f.draining = true; f.note("clients") }
 func (f *fakePooler) Close()        { f.note("close") }
+func (f *fakePooler) CloseFast()    { f.note("fast") }
 
 // TestSignals: each does what PgBouncer's does, and says so in its words.
 func TestSignals(t *testing.T) {
@@ -75,9 +76,9 @@ func TestSignals(t *testing.T) {
 	}{
 		{"reload", []os.Signal{hup}, "reload", []string{"got SIGHUP, re-reading config"}},
 		{"TERM", []os.Signal{term}, "clients", []string{"got SIGTERM, shutting down, waiting for all clients disconnect"}},
-		{"TERM twice", []os.Signal{term, term}, "clients close", []string{"got SIGTERM while shutting down, fast exit"}},
+		{"TERM twice", []os.Signal{term, term}, "clients fast", []string{"got SIGTERM while shutting down, fast exit"}},
 		{"INT", []os.Signal{int_}, "servers", []string{"got SIGINT, shutting down, waiting for all servers connections to be released"}},
-		{"INT after TERM", []os.Signal{term, int_}, "clients close", []string{"got SIGINT while shutting down, fast exit"}},
+		{"INT after TERM", []os.Signal{term, int_}, "clients fast", []string{"got SIGINT while shutting down, fast exit"}},
 		{"QUIT", []os.Signal{quit}, "close", []string{"got SIGQUIT, fast exit"}},
 		{"pause and resume", []os.Signal{usr1, usr2}, "pause resume", []string{"got SIGUSR1, pausing all activity", "got SIGUSR2, continuing from PAUSE"}},
 		{"resume alone", []os.Signal{usr2}, "resume", []string{"got SIGUSR2, but not paused/suspended"}},
