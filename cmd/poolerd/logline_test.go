@@ -43,6 +43,12 @@ func TestLogLine(t *testing.T) {
 			"LOG S-0x4: p0/bouncer@unix new connection to server (from unix) pid=9",
 		},
 		{
+			"nothing behind the age", func(l zerolog.Logger) {
+				l.Info().Uint64("server", 4).Str("database", "d").Str("user", "u").Str("server_addr", "a").Int("pid", 9).Msg("closing because: pause mode (age=3s)")
+			},
+			"LOG S-0x4: d/u@a closing because: pause mode (age=3s)",
+		},
+		{
 			"both", func(l zerolog.Logger) {
 				l.Info().Uint64("client", 1).Uint64("server", 4).Str("database", "d").Str("user", "u").Str("client_addr", "a").Str("server_addr", "b").Msg("m")
 			},
