@@ -130,7 +130,7 @@ func (p *Pooler) lookUp(q authQuestion) authAnswer {
 		pool.release(s, time.Now())
 		return answer
 	}
-	log := p.log.Error().Str("database", q.database).Str("user", q.asUser).Uint64("server", s.id)
+	log := p.log.Error().Str("database", q.database).Str("user", q.asUser).Uint64("server", s.id).Stringer("server_addr", s.conn.RemoteAddr())
 	if answered := (errRefused{}); errors.As(err, &answered) {
 		log.Msgf("S: error in auth_query: %s %s", answered.answer.Severity, answered.answer.Message)
 	} else {

@@ -19,6 +19,7 @@ type settings struct {
 	Config    *config.Config // checked; with Demo its databases are still to be set, by config.ApplyUpstream
 	Warnings  []config.Warning
 	Daemon    bool // go to the background
+	PgBouncer bool // started with PgBouncer's command line
 	Demo      bool // start a private PostgreSQL first
 	DemoScale int  // size of its sample data, 1 or more
 
@@ -47,7 +48,7 @@ func serveCommand() *cli.Command {
 				return err
 			}
 			return serve(c.Context, settings{
-				Config: cfg, Warnings: warnings, Daemon: c.Bool("daemon"), Demo: c.Bool("demo"), DemoScale: scale,
+				Config: cfg, Warnings: warnings, Daemon: c.Bool("daemon"), PgBouncer: c.Bool(asPgBouncer), Demo: c.Bool("demo"), DemoScale: scale,
 				reload: func() (*config.Config, []config.Warning, error) { return loadConfig(c) },
 			})
 		},
@@ -89,6 +90,7 @@ func serveFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "demo", Usage: "start a private PostgreSQL with sample data and pool it; auth-type is trust unless set", EnvVars: variables("demo")},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "nothing of the log goes to standard error", EnvVars: variables("quiet")},
 		&cli.BoolFlag{Name: "daemon", Aliases: []string{"d"}, Usage: "run in the background; needs pidfile, and logfile or syslog"},
+		&cli.BoolFlag{Name: asPgBouncer, Hidden: true},
 		&cli.StringFlag{Name: "demo-scale", Usage: "size of the sample data, a whole `NUMBER` from 1", DefaultText: "1", EnvVars: variables("demo-scale")},
 	)
 }

@@ -17,7 +17,8 @@ import (
 
 // logs are the places that the log goes to: standard error, a file, syslog. It is a zerolog.LevelWriter. The places change with the settings, under whoever writes.
 type logs struct {
-	stderr *os.File
+	stderr    *os.File
+	pgbouncer bool // auto is PgBouncer's lines on standard error too, but for a terminal
 
 	mu     sync.Mutex
 	places []zerolog.LevelWriter
@@ -25,10 +26,10 @@ type logs struct {
 	syslog io.Closer
 }
 
-// newLogger makes a log that goes to standard error until Open says more.
-func newLogger(stderr *os.File) (*logs, zerolog.Logger) {
+// newLogger makes a log that goes to standard error until Open says more. pgbouncer: whoever reads it expects PgBouncer's lines.
+func newLogger(stderr *os.File, pgbouncer bool) (*logs, zerolog.Logger) {
 	zerolog.TimeFieldFormat = time.RFC3339Nano
-	l := &logs{stderr: stderr}
+	l := &logs{stderr: stderr, pgbouncer: pgbouncer}
 	l.places = []zerolog.LevelWriter{leveled(l.format(stderr, config.LogAuto))}
 	return l, zerolog.New(l).With().Timestamp().Logger()
 }
@@ -121,6 +122,8 @@ func (l *logs) format(f *os.File, format string) io.Writer {
 			format = config.LogPgBouncer
 		case term.IsTerminal(int(f.Fd())):
 			format = config.LogConsole
+		case l.pgbouncer:
+			format = config.LogPgBouncer
 		default:
 			format = config.LogJSON
 		}

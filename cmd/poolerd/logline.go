@@ -39,12 +39,16 @@ func (w lineWriter) Write(event []byte) (int, error) {
 	}
 	start := b.Len()
 	e.writePrefix(&b)
-	b.WriteString(e.take(zerolog.MessageFieldName))
+	message := e.take(zerolog.MessageFieldName)
+	b.WriteString(message)
 	if text := e.take(zerolog.ErrorFieldName); text != "" {
 		b.WriteString(": " + text)
 	}
 	e.take(zerolog.TimestampFieldName)
 	e.take(zerolog.LevelFieldName)
+	if complete(message) {
+		e.fields = nil
+	}
 	for _, f := range e.fields {
 		b.WriteString(" " + f.key + "=" + quoteWhereNeeded(f.value))
 	}
@@ -54,6 +58,11 @@ func (w lineWriter) Write(event []byte) (int, error) {
 		return 0, err
 	}
 	return len(event), nil
+}
+
+// complete tells whether a message is one that is read to the end of the line by those who know PgBouncer's: pgBadger wants the age there. Fields of ours are left to the other formats.
+func complete(message string) bool {
+	return strings.HasPrefix(message, "closing because: ") || strings.HasPrefix(message, "pooler error: ") || strings.HasPrefix(message, "registered new auto-database: ")
 }
 
 // levelWord is PgBouncer's word for one of zerolog's levels.

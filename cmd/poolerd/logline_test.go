@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -41,6 +43,12 @@ func TestLogLine(t *testing.T) {
 			"LOG S-0x4: p0/bouncer@unix new connection to server (from unix) pid=9",
 		},
 		{
+			"nothing behind the age", func(l zerolog.Logger) {
+				l.Info().Uint64("server", 4).Str("database", "d").Str("user", "u").Str("server_addr", "a").Int("pid", 9).Msg("closing because: pause mode (age=3s)")
+			},
+			"LOG S-0x4: d/u@a closing because: pause mode (age=3s)",
+		},
+		{
 			"both", func(l zerolog.Logger) {
 				l.Info().Uint64("client", 1).Uint64("server", 4).Str("database", "d").Str("user", "u").Str("client_addr", "a").Str("server_addr", "b").Msg("m")
 			},
@@ -76,12 +84,30 @@ func TestLogLine(t *testing.T) {
 
 // TestLogLineTime: the time is the event's, not the writer's.
 func TestLogLineTime(t *testing.T) {
-	newLogger(os.Stderr) // which sets the format of the field
+	newLogger(os.Stderr, false) // which sets the format of the field
 	when := time.Date(2026, 11, 26, 21, 0, 0, 7_000_000, time.UTC)
 	var out strings.Builder
 	l := zerolog.New(lineWriter{to: &out})
 	l.Info().Time(zerolog.TimestampFieldName, when).Msg("m")
 	if want := when.Local().Format(lineTime) + " ["; !strings.HasPrefix(out.String(), want) {
 		t.Errorf("got %s, want %s", out.String(), want)
+	}
+}
+
+// TestLogAuto: where nobody watches, standard error has PgBouncer's lines for whoever called poolerd as PgBouncer, and JSON for others.
+func TestLogAuto(t *testing.T) {
+	for _, pgbouncer := range []bool{false, true} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, log := newLogger(w, pgbouncer)
+		log.Info().Msg("process up")
+		_ = w.Close()
+		line, err := io.ReadAll(r)
+		_ = r.Close()
+		if got := strings.HasSuffix(string(line), "] LOG process up\n"); err != nil || got != pgbouncer || !pgbouncer && !json.Valid(line) {
+			t.Errorf("%s, %v", line, err)
+		}
 	}
 }

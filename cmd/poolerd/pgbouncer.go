@@ -43,7 +43,7 @@ func translate(args []string) (ours []string, ok bool, err error) {
 	case flags.NArg() > 1:
 		return nil, true, &usageError{strconv.Quote(flags.Arg(1)) + " is one argument too many: one configuration file is taken"}
 	}
-	ours = []string{args[0], "serve", "--config", flags.Arg(0)}
+	ours = []string{args[0], "serve", "--" + asPgBouncer, "--config", flags.Arg(0)}
 	if *daemon {
 		ours = append(ours, "--daemon")
 	}
@@ -58,6 +58,10 @@ func translate(args []string) (ours []string, ok bool, err error) {
 	}
 	return ours, true, nil
 }
+
+// asPgBouncer is the flag by which serve knows that it was called so: then log_format = auto is PgBouncer's lines wherever nobody watches, for whoever reads them from the journal or
+// the container.
+const asPgBouncer = "as-pgbouncer"
 
 // maxVerbose is the largest value of the key verbose.
 const maxVerbose = 3

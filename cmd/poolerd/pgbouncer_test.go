@@ -10,16 +10,16 @@ import (
 // TestTranslate: what PgBouncer's getopt_long takes is taken, in any order.
 func TestTranslate(t *testing.T) {
 	for _, tc := range []struct{ args, want string }{
-		{"a.ini", "serve --config a.ini"},
-		{"/etc/pgbouncer/config", "serve --config /etc/pgbouncer/config"},
-		{"testdata/good.ini", "serve --config testdata/good.ini"},
-		{"main.go", "serve --config main.go"}, // a file that is there
-		{"--quiet a.ini", "serve --config a.ini --quiet"},
-		{"-d a.ini", "serve --config a.ini --daemon"},
-		{"a.ini -q -v", "serve --config a.ini --quiet --verbose 1"},
-		{"-qdvv -u pooler a.ini", "serve --config a.ini --daemon --quiet --verbose 2 --user pooler"},
-		{"-upooler --verbose --daemon a.ini", "serve --config a.ini --daemon --verbose 1 --user pooler"},
-		{"-vvvvv --user=pooler -- -odd.ini", "serve --config -odd.ini --verbose 3 --user pooler"},
+		{"a.ini", "serve --as-pgbouncer --config a.ini"},
+		{"/etc/pgbouncer/config", "serve --as-pgbouncer --config /etc/pgbouncer/config"},
+		{"testdata/good.ini", "serve --as-pgbouncer --config testdata/good.ini"},
+		{"main.go", "serve --as-pgbouncer --config main.go"}, // a file that is there
+		{"--quiet a.ini", "serve --as-pgbouncer --config a.ini --quiet"},
+		{"-d a.ini", "serve --as-pgbouncer --config a.ini --daemon"},
+		{"a.ini -q -v", "serve --as-pgbouncer --config a.ini --quiet --verbose 1"},
+		{"-qdvv -u pooler a.ini", "serve --as-pgbouncer --config a.ini --daemon --quiet --verbose 2 --user pooler"},
+		{"-upooler --verbose --daemon a.ini", "serve --as-pgbouncer --config a.ini --daemon --verbose 1 --user pooler"},
+		{"-vvvvv --user=pooler -- -odd.ini", "serve --as-pgbouncer --config -odd.ini --verbose 3 --user pooler"},
 		{"-V", "version"},
 		{"-q --version a.ini", "version"},
 		{"-q -h", "--help"},

@@ -32,7 +32,7 @@ func serve(ctx context.Context, s settings) error {
 	if err := becomeUser(s.Config.User); err != nil {
 		return err
 	}
-	logs, log := newLogger(os.Stderr)
+	logs, log := newLogger(os.Stderr, s.PgBouncer)
 	if err := logs.Open(s.Config); err != nil {
 		return err
 	}

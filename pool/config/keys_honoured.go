@@ -215,7 +215,7 @@ func ownKeys() []Key {
 			[]string{RecordHashed, RecordKept}, func(c *Config) *string { return &c.RecordParameters }),
 		wordKey(key("log_level", "auto", "trace, debug, info, warn or error; auto is info unless verbose says more"),
 			[]string{"auto", "trace", "debug", "info", "warn", "error"}, func(c *Config) *string { return &c.LogLevel }),
-		wordKey(key("log_format", LogAuto, "console for people, json for programs, pgbouncer as PgBouncer's lines; auto is console on a terminal, json elsewhere on standard error, and pgbouncer in logfile and syslog"),
+		wordKey(key("log_format", LogAuto, "console for people, json for programs, pgbouncer as PgBouncer's lines; auto is console on a terminal, json elsewhere on standard error (pgbouncer with PgBouncer's command line), and pgbouncer in logfile and syslog"),
 			[]string{LogAuto, LogConsole, LogJSON, LogPgBouncer}, func(c *Config) *string { return &c.LogFormat }),
 	}
 	for i := range keys {
