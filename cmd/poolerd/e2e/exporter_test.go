@@ -114,7 +114,11 @@ func number(value any) (float64, error) {
 func TestExporter(t *testing.T) {
 	t.Parallel()
 	needsPooler(t)
-	p := startPooler(t, options{poolSize: 3, settings: map[string]string{"ignore_startup_parameters": "extra_float_digits"}})
+	o := options{poolSize: 3}
+	if under.kind == pgbouncer {
+		o.settings = map[string]string{"ignore_startup_parameters": "extra_float_digits"} // which lib/pq sends
+	}
+	p := startPooler(t, o)
 	const transactions = 7
 	conn := connect(t, p, "fountain")
 	mustExec(t, conn, "SET application_name = 'scraped'")
