@@ -192,7 +192,8 @@ func TestConsoleUnderLoad(t *testing.T) {
 		pids = append(pids, sum(t, row, "remote_pid"))
 	}
 	p.command(t, "RECONNECT fountain")
-	becomesTrue(t, "the servers from before are gone", func() (bool, string) {
+	p.command(t, "WAIT_CLOSE fountain")
+	becomesTrue(t, "the servers from before are gone", func() (bool, string) { // PostgreSQL takes a moment
 		var n int
 		if err := watch.QueryRow(within(t, patience), old, pids).Scan(&n); err != nil {
 			t.Fatal(err)
