@@ -59,7 +59,7 @@ type Client struct {
 	mode        config.Mode
 
 	base *vars.Set // from the startup packet
-	vars *vars.Set
+	vars *vars.Set // changed by become alone
 
 	transaction
 	listening
@@ -119,6 +119,7 @@ type Client struct {
 	server *Server
 	inTx   time.Time // when the transaction began
 	served bool      // it has been welcomed
+	shown  *vars.Set // vars, for other goroutines; nil for a replication client
 
 	doom atomic.Pointer[doom]
 	tap  *tap // nil when nothing is recorded
@@ -316,6 +317,14 @@ func (c *Client) leaveDoomed() {
 		c.leaveWith(d.reason, d.err)
 	}
 	c.leave(d.reason)
+}
+
+// become gives the client the session parameters that it has from now on.
+func (c *Client) become(set *vars.Set) {
+	c.vars = set
+	c.mu.Lock()
+	c.shown = set
+	c.mu.Unlock()
 }
 
 // setState moves the client to a state. The times that limits are measured from go with it.

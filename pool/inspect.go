@@ -127,7 +127,8 @@ func (c *Client) readSettings(s *Server, marks lex.Marks) error {
 		}
 	}
 	if set != c.vars {
-		c.vars, s.vars = set, set
+		c.become(set)
+		s.vars = set
 		set.Learn(s.reported)
 		s.changed = false
 	}

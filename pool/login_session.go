@@ -31,7 +31,7 @@ func (l *login) serveClient() error {
 	if c.base, err = l.parameters(pool); err != nil {
 		return err
 	}
-	c.vars = c.base
+	c.become(c.base)
 	c.key = p.keys.issue(c, c.version, l.conf.PeerID)
 	defer p.keys.revoke(c.key)
 	if err := p.enter(c); err != nil {

@@ -198,7 +198,7 @@ func (c *Client) discarded(s *Server) {
 	clear(c.prepared)
 	c.unnamed.exists = false
 	s.resetBy("DISCARD ALL\x00")
-	c.vars = c.base
+	c.become(c.base)
 	c.resets = c.base.Len() > 0
 	c.ledger.Clear()
 	c.ledger.Unlisten("")

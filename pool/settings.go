@@ -43,7 +43,7 @@ func (c *Client) adds(one lex.Setting) bool {
 // apply makes settings that the server has carried out the client's. told says that it has reported them: it does so ahead of ReadyForQuery.
 func (c *Client) apply(s *Server, settings []lex.Setting, told bool) {
 	empty := c.pool.space.Empty()
-	c.vars = with(c.vars, settings, c.base, empty)
+	c.become(with(c.vars, settings, c.base, empty))
 	if c.adopted {
 		s.vars = c.vars
 	} else {
@@ -112,7 +112,7 @@ func (c *Client) answerSettings(sql []byte) bool {
 			c.reply = wire.AppendParameterStatus(c.reply, v.Name, v.Value)
 		}
 	}
-	c.vars = set
+	c.become(set)
 	return true
 }
 
@@ -136,7 +136,8 @@ func (c *Client) learn(s *Server) {
 		}
 	}
 	if set != c.vars {
-		c.vars, s.vars = set, set
+		c.become(set)
+		s.vars = set
 		set.Learn(s.reported)
 	}
 }

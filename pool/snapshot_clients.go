@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
+	"poolerd/pool/vars"
 	"poolerd/wire"
 )
 
@@ -42,6 +44,21 @@ func (p *Pooler) Clients() []ClientInfo {
 	return all
 }
 
+// applicationName is the application_name that a session with a Set has: as a server has reported it, else as it was set.
+func applicationName(set *vars.Set) string {
+	reported, _ := set.Reported()
+	for _, r := range reported {
+		if r.Name == "application_name" {
+			return r.Value
+		}
+	}
+	item, _ := set.Get("application_name")
+	if item.Raw {
+		return strings.Trim(item.Value, "'")
+	}
+	return item.Value
+}
+
 func (c *Client) info() ClientInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -53,9 +70,7 @@ func (c *Client) info() ClientInfo {
 	if c.replication != notReplication {
 		i.Replication = c.replication.String()
 	}
-	if name, ok := c.base.Get("application_name"); ok {
-		i.Application = name.Value
-	}
+	i.Application = applicationName(cmp.Or(c.shown, c.base))
 	if c.server != nil {
 		i.ServerPID, i.ServerID = c.server.pid, c.server.id
 	}

@@ -20,6 +20,7 @@
 //	POOLERD_E2E_LONG=1    two minutes of clients coming and going, not 20 s
 //	POOLERD_E2E_BEHAVIOURS=x  of TestDrivers only the behaviours whose names fit the regular expression
 //	POOLERD_E2E_TABLE=file    write TestDrivers' table there
+//	POOLERD_E2E_TLS=1     TestDrivers with TLS on both sides of the pooler
 //	POOLERD_E2E_OPTIONAL=1  skip, not fail, where a client cannot be had
 //
 // # Order

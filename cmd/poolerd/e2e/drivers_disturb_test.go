@@ -96,7 +96,7 @@ func (d disturber) run(ctx context.Context, at place) (rounds, refused int) {
 	for ctx.Err() == nil {
 		if conn == nil || conn.IsClosed() {
 			var err error
-			conn, err = pgconn.Connect(ctx, fmt.Sprintf("postgres://%s@%s:%d/%s?sslmode=disable", at.user, at.host, at.port, at.database))
+			conn, err = pgconn.Connect(ctx, fmt.Sprintf("postgres://%s@%s:%d/%s?sslmode=%s", at.user, at.host, at.port, at.database, driverSSLMode()))
 			if err != nil {
 				select {
 				case <-ctx.Done():

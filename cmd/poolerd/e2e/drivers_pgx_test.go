@@ -42,7 +42,7 @@ type opener func(ctx context.Context, at place, settings map[string]string) (*pg
 
 func pgxOpener(mode pgx.QueryExecMode) opener {
 	return func(ctx context.Context, at place, settings map[string]string) (*pgx.Conn, error) {
-		config, err := pgx.ParseConfig(fmt.Sprintf("postgres://%s@%s:%d/%s?sslmode=disable&connect_timeout=10", at.user, at.host, at.port, at.database))
+		config, err := pgx.ParseConfig(fmt.Sprintf("postgres://%s@%s:%d/%s?sslmode=%s&connect_timeout=10", at.user, at.host, at.port, at.database, driverSSLMode()))
 		if err != nil {
 			return nil, err
 		}

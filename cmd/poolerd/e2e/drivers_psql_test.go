@@ -68,7 +68,7 @@ func openPsql(ctx context.Context, path string, at place, settings map[string]st
 	for name, value := range settings {
 		fmt.Fprintf(&options, "-c %s=%s ", name, value)
 	}
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGSSLMODE=disable", "PGCONNECT_TIMEOUT=10", "PGOPTIONS="+options.String(), "PGTZ=UTC")
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGSSLMODE="+driverSSLMode(), "PGCONNECT_TIMEOUT=10", "PGOPTIONS="+options.String(), "PGTZ=UTC")
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	endWithTests(cmd.SysProcAttr)
 	p := &psqlSession{cmd: cmd, lines: make(chan string), errors: new(messages), prepared: make(map[string]string)}

@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"crypto/elliptic"
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -93,4 +95,24 @@ func execOnce(ctx context.Context, url, sql string) error {
 	defer leave(conn)
 	_, err = conn.PgConn().Exec(ctx, sql).ReadAll()
 	return err
+}
+
+// driverSSLMode is the sslmode of every driver, of PostgreSQL and of the pooler on both sides: POOLERD_E2E_TLS=1 has TLS everywhere.
+func driverSSLMode() string {
+	if os.Getenv("POOLERD_E2E_TLS") != "" {
+		return "require"
+	}
+	return "disable"
+}
+
+// driverTLS makes PostgreSQL speak TLS, and gives the configuration of a pooler that asks for it on both sides.
+func driverTLS(t *testing.T, c *postgres.Cluster) (ini string) {
+	t.Helper()
+	needsPoolerd(t)
+	s := &secured{authority: newAuthority(t, "authority", elliptic.P256())}
+	s.shown = s.authority.issue(t, "pooler", "pooler.test", "localhost")
+	speakTLS(t, c, s.authority)
+	return fmt.Sprintf("[databases]\n* = host=%s port=%d user=postgres\n[pgbouncer]\n%%LISTEN%%unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = %d\nmax_client_conn = 6000\n"+
+		"server_tls_sslmode = require\nclient_tls_sslmode = require\nclient_tls_cert_file = %s\nclient_tls_key_file = %s\n[poolerd]\nmax_pinned_servers = %d\n",
+		c.Host(), c.Port(), driverServers, s.shown.cert, s.shown.key, driverServers)
 }

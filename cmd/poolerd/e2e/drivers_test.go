@@ -82,6 +82,10 @@ func TestDrivers(t *testing.T) {
 		// The limit is not what is shown here; a client that keeps no server waits until a disturber leaves.
 		o.settings = map[string]string{"max_pinned_servers": strconv.Itoa(driverServers)}
 	}
+	if driverSSLMode() == "require" {
+		o.ini = driverTLS(t, cluster)
+		t.Setenv("PGSSLMODE", "require") // which the programs heed
+	}
 	p := startPooler(t, o)
 	wanted := os.Getenv("POOLERD_E2E_BEHAVIOURS")
 	var shown table

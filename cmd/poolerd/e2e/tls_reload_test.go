@@ -174,6 +174,26 @@ func TestTLSByHand(t *testing.T) {
 			t.Errorf("got %q, %v, want an authentication message", kind, err)
 		}
 	})
+	t.Run("GSSAPI asked for first", func(t *testing.T) {
+		nc := dial(t)
+		gss, err := (&pgproto3.GSSEncRequest{}).Encode(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer [1]byte
+		for _, step := range []struct {
+			request []byte
+			want    byte
+		}{{gss, 'N'}, {sslRequest(t), 'S'}} {
+			_, _ = nc.Write(step.request)
+			if _, err := io.ReadFull(nc, answer[:]); err != nil || answer[0] != step.want {
+				t.Fatalf("the answer is %q, %v, want %q", answer, err, step.want)
+			}
+		}
+		if kind, err := logIn(tls.Client(nc, &tls.Config{ServerName: "localhost", RootCAs: roots})); err != nil || kind != 'R' {
+			t.Errorf("got %q, %v, want an authentication message", kind, err)
+		}
+	})
 	t.Run("bytes behind the request", func(t *testing.T) {
 		// What somebody on the way could have put there must not be taken for the client's (CVE-2021-23214).
 		nc := dial(t)
@@ -197,6 +217,18 @@ func TestTLSByHand(t *testing.T) {
 		got, err := io.ReadAll(secure)
 		if len(got) == 1 && got[0] == 'S' {
 			t.Errorf("TLS within TLS: got %q, %v", got, err)
+		}
+	})
+	t.Run("resumed", func(t *testing.T) {
+		config := &tls.Config{ServerName: "localhost", RootCAs: roots, ClientSessionCache: tls.NewLRUClientSessionCache(1), NextProtos: []string{"postgresql"}}
+		for i, resumed := range []bool{false, true, true} {
+			secure := tls.Client(dial(t), config)
+			if kind, err := logIn(secure); err != nil || kind != 'R' { // the ticket comes before it
+				t.Errorf("got %q, %v, want an authentication message", kind, err)
+			}
+			if got := secure.ConnectionState().DidResume; got != resumed {
+				t.Errorf("connection %d: the session is resumed: %v, want %v", i, got, resumed)
+			}
 		}
 	})
 	t.Run("half a handshake", func(t *testing.T) {

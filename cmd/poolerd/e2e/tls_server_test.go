@@ -27,10 +27,21 @@ func startSecuredCluster(t *testing.T) (*postgres.Cluster, *authority) {
 	t.Helper()
 	c := startCluster(t, postgres.Options{Settings: map[string]string{"wal_level": "replica", "max_wal_senders": "4"}})
 	a := newAuthority(t, "authority", elliptic.P256())
-	own := a.issue(t, "postgres", "postgres.test", "localhost")
 	super := observer(t, c, "postgres")
 	mustExec(t, super, "CREATE ROLE scribe LOGIN REPLICATION PASSWORD 'inkwell'")
 	mustExec(t, super, "CREATE ROLE bearer LOGIN REPLICATION")
+	if err := os.WriteFile(filepath.Join(c.Dir(), "data", "pg_hba.conf"), []byte(securedRules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	speakTLS(t, c, a)
+	return c, a
+}
+
+// speakTLS gives a PostgreSQL a certificate and the authority of its clients', and has it read its access rules anew.
+func speakTLS(t *testing.T, c *postgres.Cluster, a *authority) {
+	t.Helper()
+	own := a.issue(t, "postgres", "postgres.test", "localhost")
+	super := observer(t, c, "postgres")
 	data := filepath.Join(c.Dir(), "data")
 	info, err := os.Stat(data)
 	if err != nil {
@@ -47,14 +58,10 @@ func startSecuredCluster(t *testing.T) (*postgres.Cluster, *authority) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(data, "pg_hba.conf"), []byte(securedRules), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	mustExec(t, super, "ALTER SYSTEM SET ssl_ca_file = 'authority.crt'")
 	mustExec(t, super, "ALTER SYSTEM SET ssl = on")
 	mustExec(t, super, "SELECT pg_reload_conf()")
 	becomes(t, patience, super, "SHOW ssl", "on")
-	return c, a
 }
 
 // securedIni is the configuration of a pooler before that PostgreSQL, where clients are trusted. at is the host that it looks for, user is who it logs in as.

@@ -25,7 +25,7 @@ public class Show {
     record Target(String host, String port, String database, String user, String threshold, List<Connection> opened) {
         String url(Map<String, String> settings) {
             StringBuilder url = new StringBuilder("jdbc:postgresql://" + host + ":" + port + "/" + database + "?user=" + user);
-            url.append("&sslmode=disable&loginTimeout=10&prepareThreshold=").append(threshold);
+            url.append("&sslmode=").append(System.getenv().getOrDefault("PGSSLMODE", "disable")).append("&loginTimeout=10&prepareThreshold=").append(threshold);
             StringBuilder options = new StringBuilder();
             settings.forEach((name, value) -> {
                 if (name.equals("search_path")) {

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import re
 import time
 
@@ -10,6 +11,7 @@ import asyncpg
 import harness
 from harness import Failed, Skip, same
 
+SSL = "require" if os.environ.get("PGSSLMODE") == "require" else False
 LISTEN = re.compile(r'LISTEN (\w+|"(.*)")')
 
 
@@ -75,7 +77,7 @@ class Client:
         """A connection as asyncpg gives it."""
         t = self.target
         conn = await asyncpg.connect(
-            host=t.host, port=t.port, database=t.database, user=t.user, ssl=False, timeout=10, server_settings=settings or None, **kw
+            host=t.host, port=t.port, database=t.database, user=t.user, ssl=SSL, timeout=10, server_settings=settings or None, **kw
         )
         self.conns.append(conn)
         return conn
@@ -472,7 +474,7 @@ async def introspection(client):
 async def pooled(client):
     """pool of the driver"""
     t = client.target
-    async with asyncpg.create_pool(host=t.host, port=t.port, database=t.database, user=t.user, ssl=False, min_size=2, max_size=8) as pool:
+    async with asyncpg.create_pool(host=t.host, port=t.port, database=t.database, user=t.user, ssl=SSL, min_size=2, max_size=8) as pool:
 
         async def one(n):
             async with pool.acquire() as conn:

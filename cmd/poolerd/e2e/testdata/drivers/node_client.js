@@ -13,7 +13,7 @@ const copy = require('pg-copy-streams')
 
 const LIMIT = 10_000
 const [host, port, database, user, wanted] = process.argv.slice(2)
-const target = { host, port: Number(port), database, user, ssl: false, connectionTimeoutMillis: 10_000 }
+const target = { host, port: Number(port), database, user, ssl: process.env.PGSSLMODE === 'require' && { rejectUnauthorized: false }, connectionTimeoutMillis: 10_000 }
 
 // parse returns [{name, steps}]; a step is {line, text} or {count, steps}.
 function parse(text) {

@@ -14,6 +14,8 @@ from psycopg2 import errors, extensions, extras
 import harness
 from harness import Failed, same
 
+SSLMODE = os.environ.get("PGSSLMODE", "disable")
+
 
 class Connection:
     def __init__(self, conn):
@@ -64,7 +66,7 @@ class Client:
         t = self.target
         options = " ".join(f"-c {k}={v}" for k, v in (settings or {}).items())
         conn = psycopg2.connect(
-            host=t.host, port=t.port, dbname=t.database, user=t.user, sslmode="disable", connect_timeout=10, options=options, **kw
+            host=t.host, port=t.port, dbname=t.database, user=t.user, sslmode=SSLMODE, connect_timeout=10, options=options, **kw
         )
         conn.autocommit = autocommit
         self.conns.append(conn)
@@ -453,7 +455,7 @@ def many_results(client):
 def asynchronous(client):
     """asynchronous connection"""
     t = client.target
-    a = psycopg2.connect(host=t.host, port=t.port, dbname=t.database, user=t.user, sslmode="disable", async_=True)
+    a = psycopg2.connect(host=t.host, port=t.port, dbname=t.database, user=t.user, sslmode=SSLMODE, async_=True)
     client.conns.append(a)
 
     def wait():

@@ -13,6 +13,8 @@ from psycopg import IsolationLevel, errors
 import harness
 from harness import Failed, Skip, same
 
+SSLMODE = os.environ.get("PGSSLMODE", "disable")
+
 
 class Connection:
     def __init__(self, conn):
@@ -57,7 +59,7 @@ class Client:
         t = self.target
         options = " ".join(f"-c {k}={v}" for k, v in (settings or {}).items())
         conn = psycopg.connect(
-            host=t.host, port=t.port, dbname=t.database, user=t.user, sslmode="disable", connect_timeout=10, options=options, autocommit=autocommit
+            host=t.host, port=t.port, dbname=t.database, user=t.user, sslmode=SSLMODE, connect_timeout=10, options=options, autocommit=autocommit
         )
         conn.prepare_threshold = self.threshold
         self.conns.append(conn)
