@@ -11,7 +11,7 @@ TEST_P ?= 2
 TEST_TIMEOUT ?= 10m
 FUZZTIME ?= 5s
 
-.PHONY: help build run test lint arrows fuzz e2e suites suite-regress suite-pipeline suite-pgx pgbouncer-suite bench bench-peers
+.PHONY: help build run test lint arrows fuzz e2e suites suite-regress suite-pipeline suite-pgx pgbouncer-suite vuln bench bench-peers
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -58,6 +58,9 @@ suite-pgx: build ## of these, pgx's tests alone
 pgbouncer-suite: build ## run PgBouncer's own tests on poolerd; SUITE=checkout of PgBouncer at tag pgbouncer_1_25_2; ARGS="-mode direct,poolerd" runs PgBouncer too
 	@test -n "$(SUITE)" || { echo "SUITE is missing: give make pgbouncer-suite SUITE=path, a checkout of https://github.com/pgbouncer/pgbouncer at tag pgbouncer_1_25_2"; exit 1; }
 	$(GO) run ./.ci/suites -suite pgbouncer -pgbouncer $(SUITE) -mode poolerd -limit 60s $(ARGS)
+
+vuln: ## look for known vulnerabilities in what this builds on; VULNDB=file:///path for a copy of the Go vulnerability database
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest $(if $(VULNDB),-db $(VULNDB)) ./...
 
 bench: build ## how large should the pool be: half a minute of PostgREST's requests; ARGS="--server-latency 1ms" and others, see poolerd help bench
 	bin/poolerd bench --quick --out bin/bench --force $(ARGS)

@@ -118,6 +118,9 @@ func (k *checker) encryption() {
 			k.key("client_tls_sslmode", "needs to know who signs clients' certificates", "set client_tls_ca_file")
 		}
 	}
+	if server.Direct && server.Mode < secure.Require {
+		k.key("server_tls_sslnegotiation", "cannot fall back to plain text, which server_tls_sslmode = "+server.Mode.String()+" means", "set server_tls_sslmode = require or more")
+	}
 	if server.Mode != secure.Disable && (server.KeyFile == "") != (server.CertFile == "") {
 		key, other := "server_tls_key_file", "server_tls_cert_file"
 		if server.KeyFile == "" {

@@ -23,6 +23,8 @@ func TestCheck(t *testing.T) {
 		{trust + "client_tls_sslmode = prefer\nclient_tls_cert_file = x\n", "t.ini:3: client_tls_sslmode = prefer: needs a certificate"},
 		{trust + "client_tls_sslmode = verify-ca\nclient_tls_cert_file = x\nclient_tls_key_file = y\n", "t.ini:3: client_tls_sslmode = verify-ca: needs to know who signs clients' certificates; set client_tls_ca_file"},
 		{"auth_type = cert\nclient_tls_sslmode = verify-ca\nclient_tls_cert_file = x\nclient_tls_key_file = y\nclient_tls_ca_file = z\n", ""},
+		{trust + "[poolerd]\nserver_tls_sslnegotiation = direct\n", "t.ini:4: server_tls_sslnegotiation = direct: cannot fall back to plain text, which server_tls_sslmode = prefer means"},
+		{trust + "server_tls_sslmode = require\n[poolerd]\nserver_tls_sslnegotiation = direct\n", ""},
 		{trust + "server_tls_key_file = x\n", "t.ini:3: server_tls_key_file = x: is one half of a pair; set server_tls_cert_file too, or neither"},
 		{trust + "server_tls_cert_file = x\n", "t.ini:3: server_tls_cert_file = x: is one half of a pair; set server_tls_key_file too"},
 		{"auth_user = asker\n", ""},

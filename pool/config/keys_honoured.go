@@ -209,6 +209,7 @@ func ownKeys() []Key {
 			func(c *Config) *time.Duration { return &c.WatchFunctions }),
 		intKey(key("notify_backlog", "1048576", "notifications that may wait for one client that does not read them; past that it is closed").in("bytes"), 1024, math.MaxInt32,
 			func(c *Config) *int { return &c.NotifyBacklog }),
+		negotiationKey(),
 		textKey(fixed("record", "", "file that the clients' messages and their timing are recorded in, for poolerd bench replay; logins and secrets are left out; empty records nothing"),
 			func(c *Config) *string { return &c.Record }),
 		wordKey(fixed("record_parameters", RecordHashed, "hashed records stand-ins of the same length in place of parameters and constants, kept the parameters themselves but for what looks like a secret"),

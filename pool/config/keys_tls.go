@@ -39,3 +39,18 @@ func sslmodeKey(k Key, side func(*Config) *secure.Settings) Key {
 	k.get = func(c *Config) string { return side(c).Mode.String() }
 	return k
 }
+
+// negotiationKey is how TLS with servers begins, in libpq's words (sslnegotiation).
+func negotiationKey() Key {
+	words := map[bool]string{false: "postgres", true: "direct"}
+	k := key("server_tls_sslnegotiation", words[false], "how TLS with servers begins: postgres asks for it first, direct begins at once, which saves a round trip and needs PostgreSQL 17 and server_tls_sslmode = require or more")
+	k.set = func(c *Config, s string) *Error {
+		if s != words[false] && s != words[true] {
+			return &Error{Reason: "not one of its words", Hint: "give postgres or direct"}
+		}
+		c.ServerTLS.Direct = s == words[true]
+		return nil
+	}
+	k.get = func(c *Config) string { return words[c.ServerTLS.Direct] }
+	return k
+}
