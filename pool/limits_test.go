@@ -510,7 +510,9 @@ func TestAutoDatabase(t *testing.T) {
 // TestSeatOfWhoHasLeft: a client that closes its connection and opens the next is not one too many, however busy the pooler is with the end of the first.
 func TestSeatOfWhoHasLeft(t *testing.T) {
 	f := startFake(t)
-	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.MaxUserClientConnections, c.MaxDBClientConnections, c.MaxClientConn = 1, 1, 1 })
+	_, addr := startPooler(t, f.url(), func(c *config.Config) {
+		c.MaxUserClientConnections, c.MaxDBClientConnections, c.MaxClientConn = 1, 1, 1
+	})
 	for range 50 {
 		c := dialTest(t, addr)
 		c.send(replicationStartup("d", "database"))

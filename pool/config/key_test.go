@@ -63,7 +63,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: default %q is shown as %q", k.Name, k.Default, got)
 		}
 		changed := false
-		for _, other := range []string{"1", "0", "7", "session", "trust", "json", "warn", "kept", "words", "error", "4096", "require", "0700", "local0"} {
+		for _, other := range []string{"1", "0", "7", "session", "trust", "json", "warn", "kept", "words", "error", "4096", "require", "0700", "local0", "direct"} {
 			if k.set(c, other) == nil && k.get(c) == other && other != k.Default {
 				changed = true
 			}
