@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// obsolete tells why a server must not be used again, where the pool has so many in use and free; empty: it may be. The lock is held.
+// obsolete tells why a server must not be used again, where the pool has so many in use and free; empty: it may be. The caller discards it then. The lock is held.
 func (p *Pool) obsolete(s *Server, servers int, now time.Time) string {
 	ends := p.ending.Load()
 	switch {
@@ -17,7 +17,9 @@ func (p *Pool) obsolete(s *Server, servers int, now time.Time) string {
 		return ends.reason
 	case p.closeNeeded(s):
 		return reasonConfigChanged
-	case servers > p.conf.Size+p.conf.ReserveSize:
+	case servers-p.surplus > p.conf.Size+p.conf.ReserveSize:
+		p.surplus++
+		s.surplus = true
 		return reasonTooMany
 	case !s.fresh && p.outlived(s, now):
 		return reasonLifetime
@@ -69,7 +71,9 @@ func (p *Pool) tend(now time.Time, ask bool) {
 		if reason == "" {
 			return false
 		}
-		servers--
+		if !s.surplus { // which obsolete counts
+			servers--
+		}
 		ended, reasons = append(ended, s), append(reasons, reason)
 		return true
 	})

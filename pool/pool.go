@@ -59,6 +59,7 @@ type Pool struct {
 	replicas   map[*Client]int      // clients with a server for replication, and the generation of that
 	seekers    []*seeker            // replication clients that wait for a place, longest first
 	yielding   int                  // servers that are being closed for them
+	surplus    int                  // servers that are being closed because there are too many: they are not counted again when the next one comes free
 	totals     metrics.Totals
 	marks      marks // of totals
 }
@@ -229,6 +230,9 @@ func (s *Server) discard(reason string) {
 		p.busy--
 		if s.yields {
 			p.yielding--
+		}
+		if s.surplus {
+			p.surplus--
 		}
 		p.totals.Closed++
 		p.mu.Unlock()

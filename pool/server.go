@@ -34,6 +34,7 @@ type Server struct {
 	generation int  // of the pgxpool that owns it
 	fresh      bool // nobody has had it: its pool's lock guards it
 	yields     bool // it is being closed for a replication client: its pool's lock guards it
+	surplus    bool // it is being closed because there are too many: likewise
 
 	pipe     wire.Pipeline
 	stmts    *stmt.Server

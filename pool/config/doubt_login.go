@@ -100,11 +100,11 @@ func (d *doubter) authQuery() {
 	}
 }
 
-const askHint = "put its password into auth_file, in plain, or let PostgreSQL trust the pooler's address"
+const askHint = "put its password into auth_file, in plain, or into the ~/.pgpass of the system user, or let PostgreSQL trust the pooler's address"
 
 // unableToAsk is why auth_user could not log in to PostgreSQL to run auth_query; empty when it could.
 func (d *doubter) unableToAsk(user string) string {
-	if d.users == nil {
+	if d.users == nil || d.c.ServerTLS.CertFile != "" { // it cannot be read, or a certificate may speak for the user, as CloudNativePG has it
 		return ""
 	}
 	switch s, _ := d.users.Secret(user); s.Kind() {

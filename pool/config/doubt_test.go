@@ -40,6 +40,7 @@ func TestWarnings(t *testing.T) {
 		{md5 + "auth_query=select a, b from s.t where a=$1\n", "t.ini:4: auth_query = select a, b from s.t where a=$1: is never run: there is no auth_user; set auth_user"},
 		{trust + "[databases]\na=auth_query='select a, b from s.t where a=$1'", "t.ini:5: a: auth_query: is never run: there is no auth_user"},
 		{md5 + "auth_user=u\n", "t.ini:4: auth_user = u: has no password in auth_file, so that a PostgreSQL which asks for one refuses it; put its password into auth_file"},
+		{trust + "server_tls_cert_file=x\nserver_tls_key_file=y\n[databases]\na=auth_user=u", ""},
 		{trust + "[databases]\na=auth_user=u", "t.ini:5: a: auth_user = u: has no password in auth_file"},
 
 		{trust + "client_tls_cert_file=x\nclient_tls_key_file=y\n", "t.ini:5: client_tls_key_file = y: has no effect: client_tls_sslmode is disable, and clients are served without TLS; set client_tls_sslmode"},
