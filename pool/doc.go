@@ -42,6 +42,7 @@
 //	sqlnames  the names of statements in SQL                                      meaning  what a text means where it is parsed
 //	idle      a server that speaks while nobody has it                            watched  asking a database for what package watch looks for
 //	replication, replication_relay: a server of a client's own                    peers     cancel requests that belong to another process
+//	replication_place  how it gets one under pool_size and the other limits
 //	pool      Pool: free servers, who gets one                                    queue     who waits, and (notify) is told so
 //	open      when a pool opens servers                                           age       when it closes them
 //	shares    how many a database and a user may have, over all pools             evict     an idle one that goes for another pool's client

@@ -60,7 +60,7 @@ func TestReplicationWaits(t *testing.T) {
 	within(t, "the second waits", func() bool { return seekers(p) == 2 })
 	c := logIn(t, addr)
 	c.send(wire.AppendQuery(nil, "SELECT 2"))
-	within(t, "the client waits", func() bool { return p.Pools()[0].Waiting == 1 })
+	within(t, "the client waits", func() bool { return p.Pools()[0].Waiting == 3 })
 	_ = gone.conn.Close()
 	within(t, "the first has gone", func() bool { return seekers(p) == 1 })
 	holder.want("COMMIT", "CZI")

@@ -51,7 +51,7 @@ func (p *Pooler) Pools() []PoolInfo {
 func (p *Pool) info(now time.Time, holders map[uint64]ClientInfo, conf *config.Config) PoolInfo {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	waiting := p.queue.len + p.frozen.len
+	waiting := p.queue.len + p.frozen.len + len(p.seekers)
 	i := PoolInfo{
 		Database: p.key.Database, User: p.key.User, Mode: p.conf.Mode, Size: p.conf.Size, Reserve: p.conf.ReserveSize,
 		Clients: p.totals.Clients, Waiting: waiting, Active: p.totals.Clients - waiting, ServersActive: len(p.replicas), ServersOpening: p.opening,
@@ -62,6 +62,9 @@ func (p *Pool) info(now time.Time, holders map[uint64]ClientInfo, conf *config.C
 		if w != nil {
 			i.LongestWait = max(i.LongestWait, now.Sub(w.since))
 		}
+	}
+	if len(p.seekers) > 0 {
+		i.LongestWait = max(i.LongestWait, now.Sub(p.seekers[0].since))
 	}
 	for s, state := range p.states(holders, conf, now) {
 		i.Cancels += int(s.pending.Load())

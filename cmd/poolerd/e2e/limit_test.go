@@ -183,7 +183,7 @@ func TestClientIdleTimeout(t *testing.T) {
 func TestClientLoginTimeout(t *testing.T) {
 	t.Parallel()
 	needsPooler(t)
-	p := startPooler(t, options{settings: map[string]string{"client_login_timeout": "1"}})
+	p := startPooler(t, options{settings: map[string]string{"client_login_timeout": "1", "tcp_defer_accept": "0"}})
 	for name, text := range map[string]string{
 		"nothing":       "",
 		"SSLRequest":    "\x00\x00\x00\x08\x04\xd2\x16\x2f",
