@@ -231,6 +231,39 @@ func TestTLSByHand(t *testing.T) {
 			}
 		}
 	})
+	// Without TLS's farewell OpenSSL takes an end for an attack.
+	cancel, err := (&pgproto3.CancelRequest{ProcessID: 1, SecretKey: []byte{0, 0, 0, 1}}).Encode(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminate, err := (&pgproto3.Terminate{}).Encode(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, packet := range map[string][]byte{
+		"the end of a cancel request": cancel,
+		"the end of a refused login":  startupPacket("", "fountain"),
+		"the end of a session":        append(startupPacket("postgres", "fountain"), terminate...),
+		"the end on the console":      append(startupPacket("postgres", "pgbouncer"), terminate...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			nc := dial(t)
+			_, _ = nc.Write(sslRequest(t))
+			var answer [1]byte
+			_, _ = io.ReadFull(nc, answer[:])
+			heard := &overheard{Conn: nc}
+			secure := tls.Client(heard, &tls.Config{ServerName: "localhost", RootCAs: roots, MaxVersion: tls.VersionTLS12}) // whose records tell what they are
+			if _, err := secure.Write(packet); err != nil {
+				t.Fatal(err)
+			}
+			if said, err := io.ReadAll(secure); err != nil {
+				t.Errorf("%v after %q", err, said)
+			}
+			if kinds := heard.records(); kinds[len(kinds)-1] != 21 {
+				t.Errorf("the kinds of the records are %v, want an alert (21) at the end", kinds)
+			}
+		})
+	}
 	t.Run("half a handshake", func(t *testing.T) {
 		nc := dial(t)
 		_, _ = nc.Write(sslRequest(t))
@@ -240,4 +273,25 @@ func TestTLSByHand(t *testing.T) {
 		_, _ = nc.Write(record)
 		want(t, s.connect(t, ""), "SELECT 'others are served'", "others are served")
 	})
+}
+
+// overheard keeps what is read from a connection.
+type overheard struct {
+	net.Conn
+	all []byte
+}
+
+func (o *overheard) Read(p []byte) (int, error) {
+	n, err := o.Conn.Read(p)
+	o.all = append(o.all, p[:n]...)
+	return n, err
+}
+
+// records are the kinds of TLS's records that have come (RFC 5246, section 6.2.1).
+func (o *overheard) records() (kinds []byte) {
+	for rest := o.all; len(rest) >= 5; {
+		kinds = append(kinds, rest[0])
+		rest = rest[min(len(rest), 5+int(binary.BigEndian.Uint16(rest[3:]))):]
+	}
+	return kinds
 }
