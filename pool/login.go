@@ -10,6 +10,7 @@ import (
 
 	"poolerd/pool/config"
 	"poolerd/wire"
+	"poolerd/wire/sock"
 )
 
 // mostPassword bounds the messages of a login behind the startup packet, in bytes.
@@ -24,6 +25,7 @@ type login struct {
 	socket  net.Conn       // as accepted
 	addr    net.Addr       // the client's
 	conn    net.Conn       // socket, or the TLS connection over it
+	polled  *sock.Conn     // conn as a client's; nil before there is one
 	secured securedConn
 	startup *wire.Startup
 	version wire.Version
@@ -45,9 +47,9 @@ func (r *refusal) Error() string { return r.reason }
 
 // accept serves one connection to its end.
 func (p *Pooler) accept(nc net.Conn) {
-	defer func() { _ = nc.Close() }()
 	a := p.access.Load()
 	l := &login{pooler: p, access: a, conf: a.conf, id: p.ids.Add(1), socket: nc, conn: nc, addr: peerAddr(nc), began: time.Now()}
+	defer l.hangUp()
 	if t := l.conf.ClientLoginTimeout; t > 0 {
 		_ = nc.SetDeadline(l.began.Add(t))
 	}
@@ -60,6 +62,18 @@ func (p *Pooler) accept(nc net.Conn) {
 	if err != nil {
 		l.end(l.refusal(err))
 	}
+}
+
+// hangUp closes the connection, with the farewell of TLS: without that OpenSSL takes the end for an attack, and PQcancelBlocking of libpq 17 fails with it. It does not wait until the
+// client takes it.
+func (l *login) hangUp() {
+	if l.secured.conn != nil {
+		if l.polled == nil {
+			l.polled = sock.New(l.secured.conn)
+		}
+		_ = l.polled.Close()
+	}
+	_ = l.socket.Close()
 }
 
 // refusal tells why a login ended.

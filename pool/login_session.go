@@ -13,8 +13,9 @@ import (
 
 // client makes the Client of a login. What depends on the kind of session is the caller's to fill in.
 func (l *login) client(pool *Pool) *Client {
+	l.polled = sock.New(l.conn)
 	return &Client{
-		id: l.id, pooler: l.pooler, pool: pool, conn: sock.New(l.conn), socket: l.socket, addr: l.addr, local: l.socket.LocalAddr(),
+		id: l.id, pooler: l.pooler, pool: pool, conn: l.polled, socket: l.socket, addr: l.addr, local: l.socket.LocalAddr(),
 		user: l.user, database: l.database, version: l.version, began: l.began, waiter: newWaiter(),
 	}
 }

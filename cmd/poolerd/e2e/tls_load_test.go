@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -153,7 +154,8 @@ func TestManyTLSClients(t *testing.T) {
 	}
 	asked := s.memory(t)
 	t.Logf("memory: %d kB alone, %d kB with %d clients with TLS, %d kB after they asked: %d bytes for each", before>>10, connected>>10, clients, asked>>10, (asked-before)/clients)
-	if most := before + clients*perClient; asked > most {
+	// The race detector's own share of each connection is many times that.
+	if most := before + clients*perClient; asked > most && os.Getenv("POOLERD_E2E_RACE") == "" {
 		t.Errorf("memory is %d bytes, want at most %d", asked, most)
 	}
 }

@@ -2,22 +2,16 @@ package e2e
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
-	"net"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // shownSerial is the number of the certificate that a client was shown.
@@ -109,135 +103,4 @@ func (s *secured) connectConsole(t *testing.T) *pgx.Conn {
 	}
 	t.Cleanup(func() { leave(conn) })
 	return conn
-}
-
-// sslRequest asks for TLS, as every client does that is not a direct one.
-func sslRequest(t *testing.T) []byte {
-	t.Helper()
-	packet, err := (&pgproto3.SSLRequest{}).Encode(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return packet
-}
-
-// TestTLSByHand speaks to the door without a driver.
-func TestTLSByHand(t *testing.T) {
-	t.Parallel()
-	s := startSecured(t, "prefer")
-	roots := x509.NewCertPool()
-	roots.AddCert(s.authority.cert)
-	dial := func(t *testing.T) net.Conn {
-		t.Helper()
-		nc, err := net.DialTimeout("tcp", s.address(), patience)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = nc.Close() })
-		_ = nc.SetDeadline(time.Now().Add(patience))
-		return nc
-	}
-	// logIn sends the startup packet of a user and gives the kind of the first answer.
-	logIn := func(nc net.Conn) (byte, error) {
-		if _, err := nc.Write(startupPacket("postgres", "fountain")); err != nil {
-			return 0, err
-		}
-		var kind [1]byte
-		_, err := io.ReadFull(nc, kind[:])
-		return kind[0], err
-	}
-	t.Run("direct with ALPN", func(t *testing.T) {
-		secure := tls.Client(dial(t), &tls.Config{ServerName: "localhost", RootCAs: roots, NextProtos: []string{"postgresql"}})
-		if kind, err := logIn(secure); err != nil || kind != 'R' {
-			t.Errorf("got %q, %v, want an authentication message", kind, err)
-		}
-		if got := secure.ConnectionState().NegotiatedProtocol; got != "postgresql" {
-			t.Errorf("ALPN: got %q", got)
-		}
-	})
-	for name, protocols := range map[string][]string{"direct without ALPN": nil, "direct with another protocol": {"h2", "http/1.1"}} {
-		t.Run(name, func(t *testing.T) {
-			secure := tls.Client(dial(t), &tls.Config{ServerName: "localhost", RootCAs: roots, NextProtos: protocols})
-			if kind, err := logIn(secure); err == nil {
-				t.Errorf("got %q, want no answer", kind)
-			}
-		})
-	}
-	t.Run("asked for, without ALPN", func(t *testing.T) {
-		nc := dial(t)
-		_, _ = nc.Write(sslRequest(t))
-		var answer [1]byte
-		if _, err := io.ReadFull(nc, answer[:]); err != nil || answer[0] != 'S' {
-			t.Fatalf("the answer is %q, %v", answer, err)
-		}
-		if kind, err := logIn(tls.Client(nc, &tls.Config{ServerName: "localhost", RootCAs: roots})); err != nil || kind != 'R' {
-			t.Errorf("got %q, %v, want an authentication message", kind, err)
-		}
-	})
-	t.Run("GSSAPI asked for first", func(t *testing.T) {
-		nc := dial(t)
-		gss, err := (&pgproto3.GSSEncRequest{}).Encode(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var answer [1]byte
-		for _, step := range []struct {
-			request []byte
-			want    byte
-		}{{gss, 'N'}, {sslRequest(t), 'S'}} {
-			_, _ = nc.Write(step.request)
-			if _, err := io.ReadFull(nc, answer[:]); err != nil || answer[0] != step.want {
-				t.Fatalf("the answer is %q, %v, want %q", answer, err, step.want)
-			}
-		}
-		if kind, err := logIn(tls.Client(nc, &tls.Config{ServerName: "localhost", RootCAs: roots})); err != nil || kind != 'R' {
-			t.Errorf("got %q, %v, want an authentication message", kind, err)
-		}
-	})
-	t.Run("bytes behind the request", func(t *testing.T) {
-		// What somebody on the way could have put there must not be taken for the client's (CVE-2021-23214).
-		nc := dial(t)
-		_, _ = nc.Write(append(sslRequest(t), startupPacket("postgres", "fountain")...))
-		answer, err := io.ReadAll(nc)
-		if len(answer) > 0 && (answer[0] == 'R' || len(answer) > 1 && answer[0] == 'S') {
-			t.Errorf("got %q, %v, want no login", answer, err)
-		}
-		secure := tls.Client(nc, &tls.Config{ServerName: "localhost", RootCAs: roots})
-		if err := secure.Handshake(); err == nil {
-			t.Error("TLS came about")
-		}
-	})
-	t.Run("twice", func(t *testing.T) {
-		nc := dial(t)
-		_, _ = nc.Write(sslRequest(t))
-		var answer [1]byte
-		_, _ = io.ReadFull(nc, answer[:])
-		secure := tls.Client(nc, &tls.Config{ServerName: "localhost", RootCAs: roots})
-		_, _ = secure.Write(sslRequest(t))
-		got, err := io.ReadAll(secure)
-		if len(got) == 1 && got[0] == 'S' {
-			t.Errorf("TLS within TLS: got %q, %v", got, err)
-		}
-	})
-	t.Run("resumed", func(t *testing.T) {
-		config := &tls.Config{ServerName: "localhost", RootCAs: roots, ClientSessionCache: tls.NewLRUClientSessionCache(1), NextProtos: []string{"postgresql"}}
-		for i, resumed := range []bool{false, true, true} {
-			secure := tls.Client(dial(t), config)
-			if kind, err := logIn(secure); err != nil || kind != 'R' { // the ticket comes before it
-				t.Errorf("got %q, %v, want an authentication message", kind, err)
-			}
-			if got := secure.ConnectionState().DidResume; got != resumed {
-				t.Errorf("connection %d: the session is resumed: %v, want %v", i, got, resumed)
-			}
-		}
-	})
-	t.Run("half a handshake", func(t *testing.T) {
-		nc := dial(t)
-		_, _ = nc.Write(sslRequest(t))
-		var answer [1]byte
-		_, _ = io.ReadFull(nc, answer[:])
-		record := binary.BigEndian.AppendUint16([]byte{22, 3, 1}, 512) // a ClientHello that does not come
-		_, _ = nc.Write(record)
-		want(t, s.connect(t, ""), "SELECT 'others are served'", "others are served")
-	})
 }
