@@ -34,8 +34,11 @@ type authAnswer struct {
 
 // authFlight is a query that is under way, or about to be.
 type authFlight struct {
-	answer authAnswer
-	done   chan struct{} // closed when answer is there
+	answer  authAnswer
+	done    chan struct{} // closed when answer is there
+	waiting int           // logins; authQueries' lock guards it
+	wanted  context.Context
+	abandon context.CancelFunc // nobody waits any more
 }
 
 // authQueries are the queries of all logins. The zero value is ready, and safe for concurrent use.
@@ -44,12 +47,13 @@ type authQueries struct {
 	next map[authQuestion]*authFlight // while one is under way: the one after it, nil when nobody wants that
 }
 
-// ask gives the answer of a query that is sent after ask was called. carryOut sends it, with start running it elsewhere.
-func (q *authQueries) ask(ctx context.Context, question authQuestion, start func(func()), carryOut func(authQuestion) authAnswer) (authAnswer, error) {
+// ask gives the answer of a query that is sent after ask was called. carryOut sends it, with start running it elsewhere; its context ends when all who wait for the answer have gone.
+func (q *authQueries) ask(ctx context.Context, question authQuestion, start func(func()), carryOut func(context.Context, authQuestion) authAnswer) (authAnswer, error) {
 	q.mu.Lock()
 	f, busy := q.next[question]
 	if f == nil {
 		f = &authFlight{done: make(chan struct{})}
+		f.wanted, f.abandon = context.WithCancel(context.WithoutCancel(ctx))
 		if q.next == nil {
 			q.next = map[authQuestion]*authFlight{}
 		}
@@ -60,20 +64,36 @@ func (q *authQueries) ask(ctx context.Context, question authQuestion, start func
 			start(func() { q.fly(question, f, carryOut) })
 		}
 	}
+	f.waiting++
 	q.mu.Unlock()
 	select {
 	case <-f.done:
 		return f.answer, nil
 	case <-ctx.Done():
+		q.leave(question, f)
 		return authAnswer{}, ctx.Err()
 	}
 }
 
+// leave takes a login out that waits no longer. What nobody waits for is not asked, so that logins that were given up leave nothing behind in the queue for servers.
+func (q *authQueries) leave(question authQuestion, f *authFlight) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if f.waiting--; f.waiting > 0 {
+		return
+	}
+	f.abandon()
+	if q.next[question] == f {
+		q.next[question] = nil
+	}
+}
+
 // fly carries out one flight after the other until nobody wants one.
-func (q *authQueries) fly(question authQuestion, f *authFlight, carryOut func(authQuestion) authAnswer) {
+func (q *authQueries) fly(question authQuestion, f *authFlight, carryOut func(context.Context, authQuestion) authAnswer) {
 	for f != nil {
-		f.answer = carryOut(question)
+		f.answer = carryOut(f.wanted, question)
 		close(f.done)
+		f.abandon()
 		q.mu.Lock()
 		if f = q.next[question]; f == nil {
 			delete(q.next, question)
@@ -115,13 +135,13 @@ func (l *login) askForSecret() (authAnswer, error) {
 // authPatience is how long auth_query may take, the wait for a server excepted.
 const authPatience = 10 * time.Second
 
-// lookUp carries out auth_query.
-func (p *Pooler) lookUp(q authQuestion) authAnswer {
+// lookUp carries out auth_query. It waits for a server until ctx ends.
+func (p *Pooler) lookUp(ctx context.Context, q authQuestion) authAnswer {
 	pool, refused := p.authPool(q.database, q.asUser)
 	if refused != nil {
 		return authAnswer{err: refused}
 	}
-	s, refused := pool.borrow()
+	s, refused := pool.borrow(ctx)
 	if refused != nil {
 		return authAnswer{err: refused}
 	}
@@ -174,16 +194,17 @@ func (p *Pool) settingsIn(conf *config.Config) (config.Pool, bool) {
 	return now, ok
 }
 
-// borrow takes a server for a statement of our own, in the queue like any client. It waits for query_wait_timeout at most.
-func (p *Pool) borrow() (*Server, *wire.Error) {
+// borrow takes a server for a statement of our own, in the queue like any client. It waits until ctx ends, and for query_wait_timeout at most.
+func (p *Pool) borrow(ctx context.Context) (*Server, *wire.Error) {
 	c := &Client{id: p.pooler.ids.Add(1), pooler: p.pooler, pool: p, waiter: newWaiter(), base: p.space.Empty(), vars: p.space.Empty()}
 	limit := p.pooler.config().QueryWaitTimeout
 	if limit == 0 {
 		limit = time.Minute
 	}
-	ctx, stop := context.WithTimeout(p.pooler.life, limit)
+	ctx, stop := context.WithTimeout(ctx, limit)
 	defer stop()
-	defer context.AfterFunc(ctx, func() { p.withdraw(c.waiter, c.overload(limit)) })()
+	defer context.AfterFunc(p.pooler.life, stop)()
+	defer context.AfterFunc(ctx, func() { c.end(reasonQueueWait, c.overload(limit)) })()
 	return p.acquire(c)
 }
 

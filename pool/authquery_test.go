@@ -15,6 +15,7 @@ import (
 
 	"poolerd/bench/postgres"
 	"poolerd/pool/config"
+	"poolerd/wire"
 )
 
 // TestAuthQueries: a login never gets an answer to a question that was asked before it came, and those that wait share one.
@@ -22,7 +23,7 @@ func TestAuthQueries(t *testing.T) {
 	var q authQueries
 	var asked atomic.Int32
 	hold := make(chan struct{})
-	carryOut := func(authQuestion) authAnswer {
+	carryOut := func(context.Context, authQuestion) authAnswer {
 		n := asked.Add(1)
 		<-hold
 		return authAnswer{found: true, secret: config.NewSecret(fmt.Sprint(n))}
@@ -228,5 +229,86 @@ func TestAuthQueryWithoutServer(t *testing.T) {
 	}
 	if d := time.Since(began); d > 4*time.Second {
 		t.Errorf("after %v", d)
+	}
+}
+
+// TestAbandonedAuthQueries: a query that nobody waits for any more is given up, and one that was to follow it is not asked.
+func TestAbandonedAuthQueries(t *testing.T) {
+	var q authQueries
+	var asked atomic.Int32
+	carryOut := func(ctx context.Context, _ authQuestion) authAnswer {
+		asked.Add(1)
+		<-ctx.Done() // as one that waits for a server
+		return authAnswer{}
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	start := func(f func()) { all.Go(f) }
+	question := authQuestion{user: "u"}
+	ctx, stop := context.WithCancel(context.Background())
+	ask := func() {
+		if _, err := q.ask(ctx, question, start, carryOut); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+	all.Go(ask)
+	within(t, "the first question is asked", func() bool { return asked.Load() == 1 })
+	for range 3 {
+		all.Go(ask)
+	}
+	within(t, "three wait for one more", func() bool {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		f := q.next[question]
+		return f != nil && f.waiting == 3
+	})
+	stop()
+	within(t, "no question is kept", q.idle)
+	if n := asked.Load(); n > 2 {
+		t.Errorf("%d questions", n)
+	}
+}
+
+// TestAuthQueryEvicted: who waits for auth_query is pushed out by those who come later, like whoever is slow to speak, and leaves nothing in the queue for servers.
+func TestAuthQueryEvicted(t *testing.T) {
+	f := startFake(t)
+	h := openHouse(t, f.url(), func(c *config.Config, dir string) {
+		c.AuthType, c.AuthFile, c.AuthUser, c.MaxClientConn = config.AuthMD5, file(t, dir, "users", `"asker" "asker"`+"\n"), "asker", 1
+	})
+	if err := h.pooler.Pause(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	first := h.dial(startup("user", "reader0", "database", "d"))
+	asked := func() int {
+		h.pooler.authQueries.mu.Lock()
+		defer h.pooler.authQueries.mu.Unlock()
+		return len(h.pooler.authQueries.next)
+	}
+	within(t, "the first one's secret is asked for", func() bool { return asked() == 1 })
+	for i := range leastLobby + 10 {
+		h.dial(startup("user", fmt.Sprintf("reader%d", i+1), "database", "d"))
+	}
+	if e := readError(t, first); e.Code != wire.CodeTooManyConnections {
+		t.Errorf("pushed out with %v", e)
+	}
+	within(t, "no more questions than logins wait", func() bool { return asked() <= leastLobby && h.pooler.lobby.count() == leastLobby })
+}
+
+// TestAuthQueryOfEndedPool: a pool that has ended says no to auth_query. It once brought everything down: there is no client's connection to end.
+func TestAuthQueryOfEndedPool(t *testing.T) {
+	f := startFake(t)
+	h := openHouse(t, f.url(), func(c *config.Config, dir string) {
+		c.AuthType, c.AuthFile, c.AuthUser = config.AuthMD5, file(t, dir, "users", `"asker" "asker"`+"\n"), "asker"
+		c.AuthDBName = "d"
+	})
+	if err := h.logIn("dbname=pgbouncer user=reader password=x"); err == nil {
+		t.Error("came in")
+	}
+	h.pooler.mu.Lock()
+	pool := h.pooler.pools[Key{"d", "asker"}]
+	h.pooler.mu.Unlock()
+	pool.ending.Store(&ending{reason: reasonShutdown, err: errShutdown()})
+	if err := h.logIn("dbname=pgbouncer user=reader password=x"); err == nil {
+		t.Error("came in")
 	}
 }

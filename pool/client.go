@@ -378,7 +378,7 @@ func (c *Client) end(reason string, err *wire.Error) {
 	}
 	c.mu.Lock()
 	state, s := c.state, c.server
-	if state != StateWaiting && state != StateActive {
+	if state != StateWaiting && state != StateActive && c.conn != nil { // one of our own (borrow) has none
 		_ = c.conn.SetReadDeadline(past)
 	}
 	c.mu.Unlock()

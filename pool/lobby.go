@@ -2,6 +2,7 @@ package pool
 
 import (
 	"container/list"
+	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -20,13 +21,16 @@ type lobby struct {
 // lobbyPlace is one connection in the lobby.
 type lobbyPlace struct {
 	conn    net.Conn
-	element *list.Element // nil: it has left
-	evicted atomic.Bool   // it had to
+	element *list.Element   // nil: it has left
+	evicted atomic.Bool     // it had to
+	stay    context.Context // until it leaves: whatever the login waits for, it waits no longer than this
+	end     context.CancelFunc
 }
 
-// enter lets a connection in. clients is max_client_conn. Unix sockets are for administrators too, and never pushed out.
-func (b *lobby) enter(nc net.Conn, clients int) *lobbyPlace {
+// enter lets a connection in, until logins ends at most. clients is max_client_conn. Unix sockets are for administrators too, and never pushed out.
+func (b *lobby) enter(logins context.Context, nc net.Conn, clients int) *lobbyPlace {
 	place := &lobbyPlace{conn: nc}
+	place.stay, place.end = context.WithCancel(logins)
 	if isLocal(nc.RemoteAddr()) {
 		return place
 	}
@@ -38,12 +42,14 @@ func (b *lobby) enter(nc net.Conn, clients int) *lobbyPlace {
 		oldest.element = nil
 		oldest.evicted.Store(true)
 		_ = oldest.conn.SetReadDeadline(past) // under the lock: once it has left it is not touched
+		oldest.end()
 	}
 	return place
 }
 
 // leave is called when the client has proved who it is, or has gone; a second time does nothing.
 func (b *lobby) leave(place *lobbyPlace) {
+	place.end()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if place.element != nil {

@@ -56,7 +56,7 @@ func (p *Pooler) accept(nc net.Conn) {
 	if p.stage.Load() == stageClosing { // it was accepted while the others were told
 		return
 	}
-	l.place = p.lobby.enter(nc, l.conf.MaxClientConn)
+	l.place = p.lobby.enter(p.logins, nc, l.conf.MaxClientConn)
 	err := l.run()
 	p.lobby.leave(l.place)
 	if err != nil {
@@ -83,12 +83,12 @@ func (l *login) refusal(err error) *refusal {
 	switch {
 	case errors.As(err, &told):
 		return told
+	case l.place.evicted.Load():
+		answer = wire.Fatalf(wire.CodeTooManyConnections, "too many connections that have not logged in (max_client_conn)")
+	case l.place.stay.Err() != nil && l.pooler.stage.Load() == stageClosing:
+		answer = errShutdown()
 	case errors.As(err, &answer):
 		return &refusal{reason: answer.Message, answer: answer}
-	case errors.Is(err, os.ErrDeadlineExceeded) && l.pooler.stage.Load() == stageClosing:
-		answer = errShutdown()
-	case errors.Is(err, os.ErrDeadlineExceeded) && l.place.evicted.Load():
-		answer = wire.Fatalf(wire.CodeTooManyConnections, "too many connections that have not logged in (max_client_conn)")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		answer = wire.Fatalf(wire.CodeProtocolViolation, "client_login_timeout")
 		answer.Detail = "The login was not finished in " + l.conf.ClientLoginTimeout.String() + "."
@@ -123,12 +123,12 @@ func (l *login) end(r *refusal) {
 	}
 }
 
-// context ends with the login's time, or with everything.
+// context ends with the login's time, with its place in the lobby, or with everything.
 func (l *login) context() (context.Context, context.CancelFunc) {
 	if t := l.conf.ClientLoginTimeout; t > 0 {
-		return context.WithDeadline(l.pooler.life, l.began.Add(t))
+		return context.WithDeadline(l.place.stay, l.began.Add(t))
 	}
-	return context.WithCancel(l.pooler.life)
+	return context.WithCancel(l.place.stay)
 }
 
 func (l *login) run() error {

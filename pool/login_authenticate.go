@@ -55,7 +55,7 @@ func (l *login) authenticate() error {
 	}
 	if err := l.prove(); err != nil {
 		if unproven(err) {
-			l.pooler.slowdown.wait(l.pooler.life, l.addr)
+			l.pooler.slowdown.wait(l.place.stay, l.addr)
 		}
 		return err
 	}

@@ -48,6 +48,8 @@ type Pooler struct {
 
 	life      context.Context // ends when everything must
 	kill      context.CancelFunc
+	logins    context.Context // ends when no login is waited for any more
+	endLogins context.CancelFunc
 	tasks     sync.WaitGroup // goroutines that serve no connection
 	accepted  sync.WaitGroup // goroutines that serve one
 	reloading sync.Mutex
@@ -77,6 +79,7 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 		life: life, kill: kill,
 		pools: map[Key]*Pool{}, hubs: map[hubKey]*listen.Hub{}, watches: map[string]*watched{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
 	}
+	p.logins, p.endLogins = context.WithCancel(life)
 	p.settings.Store(conf)
 	p.access.Store(access)
 	p.stats.start(p.began)

@@ -167,6 +167,7 @@ func (p *Pooler) close(farewell *wire.Error) {
 		return
 	}
 	p.advance(stageClosing)
+	p.endLogins()
 	p.mu.Lock()
 	listeners, conns := slices.Clone(p.listeners), make([]net.Conn, 0, len(p.conns))
 	for nc := range p.conns {
