@@ -179,7 +179,8 @@ func TestClientIdleTimeout(t *testing.T) {
 }
 
 // TestClientLoginTimeout cuts off who connects and says nothing, or half of a
-// startup packet.
+// startup packet. With tcp_defer_accept the kernel would keep the silent one to
+// itself.
 func TestClientLoginTimeout(t *testing.T) {
 	t.Parallel()
 	needsPooler(t)
