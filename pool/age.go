@@ -17,7 +17,7 @@ func (p *Pool) obsolete(s *Server, servers int, now time.Time) string {
 		return ends.reason
 	case p.closeNeeded(s):
 		return reasonConfigChanged
-	case servers-p.surplus > p.conf.Size+p.conf.ReserveSize:
+	case servers+len(p.replicas)-p.surplus > p.conf.Size+p.conf.ReserveSize:
 		p.surplus++
 		s.surplus = true
 		return reasonTooMany
