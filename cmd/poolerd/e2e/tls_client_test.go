@@ -251,9 +251,11 @@ func TestTLSPrograms(t *testing.T) {
 	s := startSecured(t, "verify-full", "auth_type = cert", "auth_file = "+userlist(t, "postgres", ""))
 	own := s.authority.issue(t, "client", "postgres")
 	t.Run("psycopg", func(t *testing.T) {
-		out := runPython(t, 2*patience, "ask.py", s.dsn("sslcert="+own.cert, "sslkey="+own.key), "SELECT 'it ' || 'works'")
-		if strings.TrimSpace(string(out)) != "it works" {
-			t.Errorf("psycopg: %s", out)
+		for _, negotiation := range []string{"postgres", "direct"} { // of psycopg's own libpq, which is newer than psql's
+			out := runPython(t, 2*patience, "ask.py", s.dsn("sslcert="+own.cert, "sslkey="+own.key, "sslnegotiation="+negotiation), "SELECT 'it ' || 'works'")
+			if strings.TrimSpace(string(out)) != "it works" {
+				t.Errorf("sslnegotiation=%s: %s", negotiation, out)
+			}
 		}
 	})
 	t.Run("pgx", func(t *testing.T) {
