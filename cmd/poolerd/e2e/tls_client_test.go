@@ -160,11 +160,13 @@ func TestClientTLSVerified(t *testing.T) {
 // TestChannelBinding: psql insists on SCRAM-SHA-256-PLUS, for secrets of both kinds, and with certificates of both hashes.
 func TestChannelBinding(t *testing.T) {
 	t.Parallel()
-	mustExec(t, observer(t, shared, "postgres"), "CREATE ROLE bound PASSWORD 'quire and folio'")
-	secret, err := ask(within(t, patience), observer(t, shared, "postgres"), "SELECT rolpassword FROM pg_authid WHERE rolname = 'bound'")
+	super := observer(t, shared, "postgres")
+	mustExec(t, super, "CREATE ROLE bound PASSWORD 'quire and folio'")
+	secret, err := ask(within(t, patience), super, "SELECT rolpassword FROM pg_authid WHERE rolname = 'bound'")
 	if err != nil {
 		t.Fatal(err)
 	}
+	mustExec(t, super, "DROP ROLE bound")
 	users := userlist(t, "bound", secret, "plain", "quire and folio")
 	for name, curve := range map[string]elliptic.Curve{"SHA-256": elliptic.P256(), "SHA-384": elliptic.P384()} {
 		s := &secured{authority: newAuthority(t, "authority", curve)}
@@ -249,9 +251,11 @@ func TestTLSPrograms(t *testing.T) {
 	s := startSecured(t, "verify-full", "auth_type = cert", "auth_file = "+userlist(t, "postgres", ""))
 	own := s.authority.issue(t, "client", "postgres")
 	t.Run("psycopg", func(t *testing.T) {
-		out := runPython(t, 2*patience, "ask.py", s.dsn("sslcert="+own.cert, "sslkey="+own.key), "SELECT 'it ' || 'works'")
-		if strings.TrimSpace(string(out)) != "it works" {
-			t.Errorf("psycopg: %s", out)
+		for _, negotiation := range []string{"postgres", "direct"} { // of psycopg's own libpq, which is newer than psql's
+			out := runPython(t, 2*patience, "ask.py", s.dsn("sslcert="+own.cert, "sslkey="+own.key, "sslnegotiation="+negotiation), "SELECT 'it ' || 'works'")
+			if strings.TrimSpace(string(out)) != "it works" {
+				t.Errorf("sslnegotiation=%s: %s", negotiation, out)
+			}
 		}
 	})
 	t.Run("pgx", func(t *testing.T) {

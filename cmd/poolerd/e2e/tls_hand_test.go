@@ -6,9 +6,11 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
@@ -210,4 +212,28 @@ func (o *overheard) records() (kinds []byte) {
 		rest = rest[min(len(rest), 5+int(binary.BigEndian.Uint16(rest[3:]))):]
 	}
 	return kinds
+}
+
+// TestTLSRefusal: who is one too many is told so over TLS.
+func TestTLSRefusal(t *testing.T) {
+	t.Parallel()
+	s := startSecured(t, "require", "max_client_conn = 2")
+	first := s.connect(t, "")
+	s.connect(t, "")
+	conn, err := pgx.Connect(within(t, patience), s.url("postgres", ""))
+	if err == nil {
+		leave(conn)
+	}
+	wantState(t, "the third of two", err, "53300")
+	if how, said := psqlConnects(t, s.dsn()); how != unheeded || !strings.Contains(said, "no more connections allowed") {
+		t.Errorf("psql: %s, %s", how, said)
+	}
+	leave(first)
+	eventually(t, patience, "there is room again", func() error {
+		conn, err := pgx.Connect(within(t, patience), s.url("postgres", ""))
+		if err == nil {
+			leave(conn)
+		}
+		return err
+	})
 }

@@ -167,3 +167,51 @@ func TestServerTLSCancel(t *testing.T) {
 func (s *secured) dsnOf(database string) string {
 	return fmt.Sprintf("postgres://postgres@localhost:%d/%s?sslmode=verify-full&sslrootcert=%s", s.port, database, s.authority.file)
 }
+
+// TestServerTLSReload: servers whose TLS the settings would not have any more are replaced, and clients see none of it but where nothing is left that can be reached.
+func TestServerTLSReload(t *testing.T) {
+	t.Parallel()
+	needsPoolerd(t)
+	c, a := startSecuredCluster(t)
+	other := newAuthority(t, "other", elliptic.P256())
+	ini := func(mode, ca string) string {
+		return securedIni(c, "localhost", "user=scribe password=inkwell", "admin_users = postgres", "server_tls_sslmode = "+mode, "server_tls_ca_file = "+ca, "server_tls_protocols = secure")
+	}
+	p := startPooler(t, options{cluster: c, ini: ini("require", a.file)})
+	console, conn := connectConsole(t, p), connect(t, p, "postgres")
+	mustExec(t, conn, "SET application_name = 'kept'")
+	server := func() string {
+		t.Helper()
+		pid, err := ask(within(t, patience), conn, "SELECT pg_backend_pid()")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pid
+	}
+	first := server()
+	p.writeConfig(t, ini("verify-full", a.file))
+	mustExec(t, console, "RELOAD")
+	eventually(t, patience, "the server is another one", func() error {
+		if server() == first {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	p.writeConfig(t, ini("verify-full", other.file))
+	mustExec(t, console, "RELOAD")
+	eventually(t, patience, "no server can be had", func() error {
+		if pid, err := ask(within(t, patience), conn, "SELECT pg_backend_pid()"); err == nil {
+			return errors.New(pid + " is still there")
+		}
+		return nil
+	})
+	p.writeConfig(t, ini("verify-full", a.file))
+	mustExec(t, console, "RELOAD")
+	eventually(t, patience, "there is a server again", func() error {
+		name, err := ask(within(t, patience), conn, "SHOW application_name")
+		if err == nil && name != "kept" {
+			t.Fatalf("application_name is %q", name)
+		}
+		return err
+	})
+}

@@ -47,6 +47,25 @@ func socketIni(dir string, more ...string) string {
 		strings.Join(more, "\n") + "\n"
 }
 
+// startAtSocket starts a pooler with a Unix socket in dir and waits until it accepts connections there: the other listeners may be faster.
+func startAtSocket(t *testing.T, dir string, more ...string) *pooler {
+	t.Helper()
+	p := startPooler(t, options{ini: socketIni(dir, more...)})
+	p.waitSocket(t, dir)
+	return p
+}
+
+func (p *pooler) waitSocket(t *testing.T, dir string) {
+	t.Helper()
+	eventually(t, patience, "the Unix socket accepts connections", func() error {
+		nc, err := net.Dial("unix", fmt.Sprintf("%s/.s.PGSQL.%d", dir, p.port))
+		if err != nil {
+			return err
+		}
+		return nc.Close()
+	})
+}
+
 // TestUnixSocket: psql -h DIR, the socket's mode and group, an old one that lies about, and its end.
 func TestUnixSocket(t *testing.T) {
 	t.Parallel()
@@ -59,7 +78,7 @@ func TestUnixSocket(t *testing.T) {
 		t.Skip(err)
 	}
 	dir := openFolder(t)
-	p := startPooler(t, options{ini: socketIni(dir, "auth_type = any", "unix_socket_mode = 0750", "unix_socket_group = "+group.Name)})
+	p := startAtSocket(t, dir, "auth_type = any", "unix_socket_mode = 0750", "unix_socket_group = "+group.Name)
 	path := filepath.Join(dir, fmt.Sprintf(".s.PGSQL.%d", p.port))
 	info, err := os.Stat(path)
 	if err != nil {
@@ -88,6 +107,7 @@ func TestUnixSocket(t *testing.T) {
 
 	again := &pooler{host: p.host, port: p.port, user: p.user, config: p.config, log: p.log + ".again"}
 	again.run(t, exec.Command(under.binary, "serve", "--config", p.config))
+	again.waitSocket(t, dir)
 	if got, err := psqlAs(t, "", dsn, "SELECT 'back'"); err != nil || got != "back" {
 		t.Errorf("in place of the old socket: %q, %v", got, err)
 	}
@@ -105,13 +125,7 @@ func TestAbstractSocket(t *testing.T) {
 	t.Parallel()
 	needsPoolerd(t)
 	name := fmt.Sprintf("@poolerd-e2e-%d", os.Getpid())
-	p := startPooler(t, options{ini: socketIni(name, "auth_type = any")})
-	path := fmt.Sprintf("%s/.s.PGSQL.%d", name, p.port)
-	nc, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = nc.Close()
+	p := startAtSocket(t, name, "auth_type = any")
 	got, err := psqlAs(t, "", fmt.Sprintf("host=%s port=%d user=postgres dbname=fountain", name, p.port), "SELECT 'it ' || 'works'")
 	if err != nil || got != "it works" {
 		t.Errorf("psql: %q, %v", got, err)
@@ -130,8 +144,8 @@ func TestPeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	rules := rulesFile(t, "local fountain nobody peer\nlocal all actor,director peer map=staff\n")
-	p := startPooler(t, options{ini: socketIni(dir, "auth_type = hba", "auth_hba_file = "+rules, "auth_ident_file = "+maps,
-		"auth_file = "+userlist(t, "nobody", "", "actor", "", "director", "", "postgres", "unguessable"))})
+	p := startAtSocket(t, dir, "auth_type = hba", "auth_hba_file = "+rules, "auth_ident_file = "+maps,
+		"auth_file = "+userlist(t, "nobody", "", "actor", "", "director", "", "postgres", "unguessable"))
 	for _, tc := range []struct {
 		system, user, database, host string
 		works                        bool
@@ -158,7 +172,7 @@ func TestConsoleOverSocket(t *testing.T) {
 	t.Parallel()
 	needsPoolerd(t)
 	dir := openFolder(t)
-	p := startPooler(t, options{ini: socketIni(dir, "auth_type = scram-sha-256", "auth_file = "+userlist(t, "postgres", "quire"))})
+	p := startAtSocket(t, dir, "auth_type = scram-sha-256", "auth_file = "+userlist(t, "postgres", "quire"))
 	dsn := func(host string) string {
 		return fmt.Sprintf("host=%s port=%d user=pgbouncer dbname=pgbouncer", host, p.port)
 	}
