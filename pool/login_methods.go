@@ -56,7 +56,7 @@ func (l *login) proveByPassword() error {
 		reply, done, refused := x.Next(body)
 		clear(body)
 		if refused != nil {
-			return l.wrongPassword(refused)
+			return l.wrongPassword(refused, x.SASL())
 		}
 		if len(reply) > 0 {
 			if _, err := l.conn.Write(reply); err != nil {
@@ -95,13 +95,13 @@ func (l *login) learn(x *auth.Exchange) {
 
 // wrongPassword tells of a proof that is none. The message is PostgreSQL's, the log's words and the detail are PgBouncer's. Where auth_query is asked nobody is told whether it found the
 // user; the log says it.
-func (l *login) wrongPassword(err *wire.Error) error {
+func (l *login) wrongPassword(err *wire.Error, sasl bool) error {
 	if err.Code != wire.CodeInvalidPassword {
 		return err
 	}
 	told := *err
 	reason := "password authentication failed"
-	if l.method == config.AuthSCRAM || l.method == config.AuthMD5 && config.NewSecret(l.secret.text).Kind() == config.SCRAMSecret {
+	if sasl {
 		reason = "SASL authentication failed"
 		told.Detail = reason
 	}

@@ -13,7 +13,7 @@ type Method uint8
 
 const (
 	SCRAM Method = iota // SCRAM-SHA-256, and SCRAM-SHA-256-PLUS after Bind; for plain and SCRAM secrets
-	MD5                 // for plain and md5 secrets; a user with a SCRAM secret gets SCRAM, as in PostgreSQL and PgBouncer
+	MD5                 // for plain and md5 secrets; a user with a SCRAM secret gets SCRAM, as in PostgreSQL and PgBouncer, and one without any what the last one with a secret got
 	Plain               // the password as it is; for every secret
 )
 
@@ -31,6 +31,7 @@ type Authenticator struct {
 	mu       sync.Mutex
 	derived  map[string]*derivation // by user
 	prepared atomic.Bool
+	hashes   atomic.Bool // the last user with a secret whom md5 was for has a SCRAM secret
 }
 
 // New makes an Authenticator with a fresh random key.
@@ -49,7 +50,10 @@ func (a *Authenticator) Begin(method Method, iterations int, secrets Secrets, us
 	switch {
 	case !ok:
 		secret = secretText{}
-	case method == MD5 && secret.kind == scramSecret:
+	case method == MD5 && secret.kind != noSecret:
+		a.hashes.Store(secret.kind == scramSecret)
+	}
+	if method == MD5 && (secret.kind == scramSecret || secret.kind == noSecret && a.hashes.Load()) {
 		method = SCRAM
 	}
 	switch method {
@@ -76,7 +80,7 @@ func (a *Authenticator) newSCRAMSteps(user string, secret secretText, iterations
 		s.verifier = func() (verifier, bool) { return a.mock(user, iterations), false }
 	}
 	if !a.prepared.Load() {
-		s.spend = func() { deriveKeys(user, s.salt, s.iterations) }
+		s.spend = func() { deriveKeys(user, s.salt, iterations) } // not the secret's own number, which a user may have chosen to be costly
 	}
 	return s
 }
@@ -95,6 +99,12 @@ func (e *Exchange) Bind(endPoint []byte) {
 	if s, ok := e.steps.(*scramSteps); ok && len(endPoint) > 0 {
 		s.endPoint = endPoint
 	}
+}
+
+// SASL tells whether the client is asked for SCRAM, by whatever method.
+func (e *Exchange) SASL() bool {
+	_, ok := e.steps.(*scramSteps)
+	return ok
 }
 
 // Keys gives, after the success of a SCRAM login whose secret was stored as SCRAM keys, what a login to a server with the same secret needs. ok is false before, for other methods,

@@ -319,3 +319,33 @@ func FuzzParseSecret(f *testing.F) {
 		}
 	})
 }
+
+// TestUnknownFollowsMD5: with the method md5 an unknown user is asked for what users are asked for.
+func TestUnknownFollowsMD5(t *testing.T) {
+	users := secrets{"hashed": hashMD5("foohashed"), "scram": stored(t, "foo", 10), "empty": ""}
+	a := New()
+	for _, known := range []string{"scram", "hashed"} {
+		want := a.Begin(MD5, 10, users, known).SASL()
+		for _, other := range []string{"nobody", "empty"} {
+			if got := a.Begin(MD5, 10, users, other).SASL(); got != want {
+				t.Errorf("after %s, %s is asked for SCRAM: %v", known, other, got)
+			}
+		}
+	}
+}
+
+// TestCostlySecret: a secret that users have made themselves keeps no processor busy for long.
+func TestCostlySecret(t *testing.T) {
+	costly := strings.Replace(stored(t, "foo", 10), "$10:", "$2147483647:", 1) // half an hour
+	users := secrets{"costly": costly}
+	for _, method := range []Method{Plain, MD5, SCRAM} {
+		e := New().Begin(method, 10, users, "costly")
+		if scram, ok := e.steps.(*scramSteps); ok {
+			scram.spend()
+			continue
+		}
+		if err, _ := login(t, e, "costly", "foo"); err == nil {
+			t.Error("came in")
+		}
+	}
+}

@@ -85,6 +85,10 @@ func (s *plainSteps) next(body []byte) ([]byte, bool, *wire.Error) {
 	return nil, false, errWrongPassword(s.user)
 }
 
+// mostPlainIterations bounds what a login by a plain password computes, to about a quarter of a second: in PostgreSQL users may set a SCRAM secret of their own making, and with the largest
+// number that it could have everybody who knows the user's name could keep a processor busy for minutes. Such a user is refused; SCRAM itself costs a server nothing.
+const mostPlainIterations = 1_000_000
+
 // right compares. A wrong password costs one derivation of keys, whatever the secret and whether there is one: only a SCRAM secret needs it, and without it the time would tell
 // which users have one.
 func (s *plainSteps) right(password string) bool {
@@ -99,7 +103,9 @@ func (s *plainSteps) right(password string) bool {
 			return true
 		}
 	case scramSecret:
-		against = s.secret.scram
+		if s.secret.scram.iterations <= mostPlainIterations {
+			against = s.secret.scram
+		}
 	}
 	keys := deriveKeys(password, against.salt, against.iterations)
 	defer keys.Zero()

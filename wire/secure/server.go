@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"poolerd/wire/sock"
@@ -100,7 +102,7 @@ func (s *Server) Handshake(ctx context.Context, nc net.Conn, direct bool) (*tls.
 	return c, nil
 }
 
-// CommonName gives the name in the certificate that the peer has shown, and which was verified: false when there is none.
+// CommonName gives the name in the certificate that the peer has shown, and which was verified: false when there is none. Of several it is the first, as for PostgreSQL and PgBouncer.
 func CommonName(state tls.ConnectionState) (string, bool) {
 	if len(state.PeerCertificates) == 0 || len(state.VerifiedChains) == 0 {
 		return "", false
@@ -108,7 +110,13 @@ func CommonName(state tls.ConnectionState) (string, bool) {
 	return commonName(state.PeerCertificates[0])
 }
 
+// commonName reads the name itself: the certificate's field is the last of several.
 func commonName(cert *x509.Certificate) (string, bool) {
-	name := cert.Subject.CommonName
-	return name, name != ""
+	for _, part := range cert.Subject.Names {
+		if part.Type.Equal(asn1.ObjectIdentifier{2, 5, 4, 3}) {
+			name, ok := part.Value.(string)
+			return name, ok && name != "" && !strings.ContainsRune(name, 0)
+		}
+	}
+	return "", false
 }

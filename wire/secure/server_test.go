@@ -3,6 +3,9 @@ package secure
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"os"
 	"path/filepath"
@@ -291,5 +294,37 @@ func TestClientConfig(t *testing.T) {
 	}
 	if _, err := NewClient(Settings{Mode: VerifyFull, CAFile: "system"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCommonName: of several names the first one counts, as for those who read certificates by OpenSSL; one with a zero byte is none.
+func TestCommonName(t *testing.T) {
+	commonNameType, organization := asn1.ObjectIdentifier{2, 5, 4, 3}, asn1.ObjectIdentifier{2, 5, 4, 10}
+	for _, test := range []struct {
+		names []pkix.AttributeTypeAndValue
+		want  string
+	}{
+		{nil, ""},
+		{[]pkix.AttributeTypeAndValue{{Type: organization, Value: "alice"}}, ""},
+		{[]pkix.AttributeTypeAndValue{{Type: organization, Value: "o"}, {Type: commonNameType, Value: "alice"}}, "alice"},
+		{[]pkix.AttributeTypeAndValue{{Type: commonNameType, Value: "alice"}, {Type: commonNameType, Value: "postgres"}}, "alice"},
+		{[]pkix.AttributeTypeAndValue{{Type: commonNameType, Value: ""}, {Type: commonNameType, Value: "postgres"}}, ""},
+		{[]pkix.AttributeTypeAndValue{{Type: commonNameType, Value: "postgres\x00.example.org"}}, ""},
+	} {
+		var subject pkix.Name
+		subject.ExtraNames = test.names
+		der, err := asn1.Marshal(subject.ToRDNSequence())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read pkix.RDNSequence
+		if _, err := asn1.Unmarshal(der, &read); err != nil {
+			t.Fatal(err)
+		}
+		cert := &x509.Certificate{}
+		cert.Subject.FillFromRDNSequence(&read)
+		if got, ok := commonName(cert); ok != (test.want != "") || ok && got != test.want {
+			t.Errorf("%v: %q, %v", test.names, got, ok)
+		}
 	}
 }
