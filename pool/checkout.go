@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -46,6 +47,10 @@ func (c *Client) checkout() *wire.Error {
 		return err
 	}
 	c.attach(s)
+	if d := c.doom.Load(); d != nil { // whoever ended it has found it neither waiting nor with a server
+		c.pool.release(c.detach(), time.Now())
+		return cmp.Or(d.err, errShutdown())
+	}
 	s.stmts.Checkout(c.pooler.config().MaxPreparedStatements)
 	if err := c.resume(s); err != nil {
 		s := c.detach()

@@ -29,6 +29,9 @@ func (c *Client) exchange() {
 		r.start(c)
 	}
 	c.setState(StateActive)
+	if c.doom.Load() != nil { // whoever ended it may have looked before, and so does not see to it that what runs is cancelled
+		c.pooler.tasks.Go(func() { c.interrupt(s) })
+	}
 	if c.asked.IsZero() {
 		c.asked = time.Now()
 	}

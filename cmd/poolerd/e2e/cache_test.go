@@ -21,7 +21,7 @@ func noteInputs(t *testing.T) {
 }
 
 var noteOnce = sync.OnceValue(func() error {
-	for _, name := range []string{"TARGET", "BINARY", "RACE", "ALL", "LONG", "OPTIONAL"} {
+	for _, name := range []string{"TARGET", "BINARY", "RACE", "ALL", "LONG", "OPTIONAL", "SEED"} {
 		_ = os.Getenv("POOLERD_E2E_" + name)
 	}
 	root := filepath.Join("..", "..", "..")
