@@ -104,7 +104,7 @@ func (c *Client) resume(s *Server) error {
 	if s.vars == c.vars {
 		return nil
 	}
-	if !vars.Sure(s.vars, c.vars) {
+	if s.console || !vars.Sure(s.vars, c.vars) {
 		return s.adopt(c.vars, queryLimit)
 	}
 	s.pipe.Sent(wire.OpQuery, wire.ForPooler, nil)
