@@ -185,7 +185,8 @@ func (l *login) findSecret() error {
 		l.secret = secret{text: s.Reveal(), known: true}
 		return nil
 	}
-	if l.pool.AuthUser == "" || l.missing && l.pool.AuthDBName == "" {
+	// Nowhere to ask is like an answer that there is no such user: an error at once would tell who is in auth_file.
+	if l.pool.AuthUser == "" || (l.missing || l.console) && l.pool.AuthDBName == "" {
 		l.tag(l.pooler.log.Info()).Msgf("no such user: %s", l.user)
 		return nil
 	}

