@@ -107,6 +107,10 @@ func (l *login) end(r *refusal) {
 		_ = l.socket.SetDeadline(time.Now().Add(farewellLimit))
 		_, _ = l.conn.Write(fatal.Append(nil))
 	}
+	if l.unlisted { // the client has all that it gets by then, so that the time that this takes tells it nothing
+		_ = l.socket.Close()
+		l.tag(l.pooler.log.Info()).Msgf("no such user: %s", l.user)
+	}
 }
 
 // context ends with the login's time, with its place in the lobby, or with everything.
