@@ -72,7 +72,9 @@ func (p *Pooler) change(conf *config.Config, access *access) error {
 	}
 	p.mu.Lock()
 	p.gates.keep(func(name string) bool { _, ok := conf.Database(name); return ok })
+	then := p.regulate("") // nobody could RESUME a pool whose database is gone, nor one whose database has come back since
 	p.mu.Unlock()
+	then()
 	p.log.Info().Msg("reloaded")
 	return nil
 }
