@@ -39,6 +39,7 @@ type Pool struct {
 
 	mu         sync.Mutex
 	touched    time.Time // when a client last asked for the pool
+	visitors   int       // who has been given the pool, and not parted with it yet
 	pg         *pgxpool.Pool
 	password   config.Secret
 	offered    Credentials // by logins of its user

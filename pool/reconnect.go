@@ -64,15 +64,20 @@ func errConfigChanged() *wire.Error { return wire.Fatalf(wire.CodeAdminShutdown,
 // closeHubs closes the connections that listen for the clients of a database, of all when it is empty. The listeners are closed: they may have missed notifications, and begin anew.
 func (p *Pooler) closeHubs(database string) {
 	p.mu.Lock()
-	var hubs []*listen.Hub
+	hubs := p.takeHubs(database)
+	p.mu.Unlock()
+	for _, h := range hubs {
+		h.Close()
+	}
+}
+
+// takeHubs forgets the connections that listen for the clients of a database, of all when it is empty, and gives them to be closed. Pooler.mu is held.
+func (p *Pooler) takeHubs(database string) (hubs []*listen.Hub) {
 	for key, h := range p.hubs {
 		if database == "" || key.database == database {
 			hubs = append(hubs, h)
 			delete(p.hubs, key)
 		}
 	}
-	p.mu.Unlock()
-	for _, h := range hubs {
-		h.Close()
-	}
+	return hubs
 }
