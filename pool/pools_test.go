@@ -68,3 +68,22 @@ func TestHubsGoWithTheLastPool(t *testing.T) {
 		t.Errorf("got %v", ended)
 	}
 }
+
+// TestReplaceOfADroppedPool: a RELOAD or RECONNECT that has found a pool just before it was dropped gives it nothing that nobody would close.
+func TestReplaceOfADroppedPool(t *testing.T) {
+	f := startFake(t)
+	p, _ := startPooler(t, f.url(), func(c *config.Config) { c.PoolIdleTimeout, c.AutodbIdleTimeout = time.Millisecond, time.Millisecond })
+	pool, refused := p.pool("d", "u")
+	if refused != nil {
+		t.Fatal(refused)
+	}
+	pool.part()
+	within(t, "the pool is dropped", func() bool { return len(p.allPools()) == 0 })
+	before := pool.pg
+	if err := pool.replace(pool.settings(), pool.password); err != nil {
+		t.Fatal(err)
+	}
+	if pool.pg != before {
+		t.Error("a dropped pool has a new pgxpool")
+	}
+}

@@ -37,6 +37,11 @@ func (p *Pool) replace(conf config.Pool, password config.Secret) error {
 		return err
 	}
 	p.mu.Lock()
+	if p.closed { // it has been dropped since it was found, and nobody would close what it gets now
+		p.mu.Unlock()
+		pg.Close()
+		return nil
+	}
 	gone := p.pg
 	p.pg, p.conf, p.password = pg, conf, password
 	p.generation++
