@@ -53,7 +53,9 @@ func (c *chaosConsole) database() string {
 }
 
 // moment is a short while.
-func (c *chaosConsole) moment() time.Duration { return time.Duration(c.dice.IntN(150)) * time.Millisecond }
+func (c *chaosConsole) moment() time.Duration {
+	return time.Duration(c.dice.IntN(150)) * time.Millisecond
+}
 
 // strike does one thing and what ends it.
 func (c *chaosConsole) strike() error {

@@ -223,7 +223,9 @@ func (h *havoc) wantNothingLeft(t *testing.T, files int) {
 	eventually(t, patience, "no server is left", func() error {
 		return errors.Join(
 			zero("POOLS", consoles, "sv_idle", "sv_used"), zero("DATABASES", consoles, "current_connections"), zero("USERS", nil, "current_connections"),
-			zero("LISTS", func(row map[string]string) bool { return row["list"] != "used_servers" && row["list"] != "free_servers" }, "items"),
+			zero("LISTS", func(row map[string]string) bool {
+				return row["list"] != "used_servers" && row["list"] != "free_servers"
+			}, "items"),
 		)
 	})
 	if rows := show(t, console, "SERVERS"); len(rows) > 0 {
