@@ -88,3 +88,45 @@ func TestNoLimitRunsInSuspend(t *testing.T) {
 		t.Errorf("who was in a transaction: %s", got)
 	}
 }
+
+// TestSuspendDuringCheck: a client whose server is being checked when SUSPEND comes begins nothing before RESUME.
+func TestSuspendDuringCheck(t *testing.T) {
+	f := startFake(t)
+	checked, asked := make(chan *fakeSession, 8), make(chan struct{}, 8)
+	f.hook = func(s *fakeSession, typ byte, body []byte) bool {
+		switch string(body) {
+		case "CHECK\x00":
+			checked <- s
+			return true
+		case "SELECT 1\x00":
+			asked <- struct{}{}
+		}
+		return false
+	}
+	p, addr := startPooler(t, f.url(), nil)
+	c := logIn(t, addr)
+	c.query("SELECT 0")
+	if err := p.Reload(altered(p, func(c *config.Config) { c.ServerCheckQuery, c.ServerCheckDelay = "CHECK", 0 })); err != nil {
+		t.Fatal(err)
+	}
+	c.send(wire.AppendQuery(nil, "SELECT 1"))
+	s := <-checked
+	must(t, p.Suspend(t.Context()))
+	answer := wire.AppendReadyForQuery(wire.AppendCommandComplete(nil, "CHECK"), wire.TxIdle)
+	if _, err := s.conn.Write(answer); err != nil {
+		t.Fatal(err)
+	}
+	pool := onlyClient(t, p, "d").pool
+	within(t, "the client is held", func() bool {
+		pool.mu.Lock()
+		defer pool.mu.Unlock()
+		return pool.frozen.len == 1 || len(asked) > 0
+	})
+	if len(asked) > 0 {
+		t.Error("a statement began while all was suspended")
+	}
+	must(t, p.Resume(""))
+	if got := c.replies(1); got != "CZI" {
+		t.Errorf("after RESUME: %s", got)
+	}
+}
