@@ -187,11 +187,11 @@ func (h *havoc) fault(t *testing.T, dice *rand.Rand, watch *pgx.Conn) {
 		if dice.IntN(3) == 0 {
 			h.authority.issue(t, "pooler", "pooler.test", "localhost", "127.0.0.1") // over the same files
 		}
-		h.writeConfig(t, h.ini())
+		h.replaceConfig(t)
 		h.signal(t, syscall.SIGHUP)
 		h.tally.add("reload")
 	default:
-		h.writeConfig(t, h.ini())
+		h.replaceConfig(t)
 		h.signal(t, syscall.SIGHUP)
 	}
 }
