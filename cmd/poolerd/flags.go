@@ -63,7 +63,8 @@ func keyFlags() []struct{ flag, key string } {
 		"server-lifetime", "server-idle-timeout", "server-connect-timeout", "query-timeout", "idle-transaction-timeout", "transaction-timeout",
 		"client-idle-timeout", "client-login-timeout", "max-db-connections", "max-user-connections", "max-db-client-connections", "max-user-client-connections",
 		"unix-socket-dir", "logfile", "client-tls-sslmode", "client-tls-key-file", "client-tls-cert-file", "client-tls-ca-file", "server-tls-sslmode",
-		"server-tls-ca-file", "server-tls-key-file", "server-tls-cert-file", "auth-type", "auth-file", "auth-hba-file", "auth-user", "auth-dbname", "admin-users", "stats-users", "threads", "defer-begin", "defer-parse",
+		"server-tls-ca-file", "server-tls-key-file", "server-tls-cert-file", "auth-type", "auth-file", "auth-hba-file", "auth-user", "auth-dbname",
+		"admin-users", "stats-users", "threads", "defer-begin", "defer-parse",
 		"pin-policy", "max-pinned-servers", "watch-functions", "notify-backlog", "peer-id", "record", "record-parameters", "log-level", "log-format",
 		"user", "verbose",
 	} {

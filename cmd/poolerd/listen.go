@@ -26,7 +26,7 @@ func listen(ctx context.Context, conf *config.Config, log zerolog.Logger) (_ []n
 	o := opener{conf: conf, log: log}
 	defer func() {
 		if err != nil {
-			o.closeAll()
+			closeAll(o.opened)
 		}
 	}()
 	if err := o.takeOver(); err != nil || len(o.opened) > 0 {
@@ -58,12 +58,6 @@ type opener struct {
 	log    zerolog.Logger
 	opened []net.Listener
 	port   int // of the first TCP socket; 0 before there is one
-}
-
-func (o *opener) closeAll() {
-	for _, l := range o.opened {
-		_ = l.Close()
-	}
 }
 
 // takeOver takes the sockets that systemd passes (sd_listen_fds(3)).
@@ -141,8 +135,12 @@ func (o *opener) openAddress(ctx context.Context, a net.IPAddr, port int) (net.L
 	if err != nil {
 		return nil, err
 	}
+	if err := o.tune(l); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
 	o.opened = append(o.opened, l)
-	return l, o.tune(l)
+	return l, nil
 }
 
 // prepare sets what has to be set before the socket listens. Connections inherit the buffers, so that the window that clients are offered fits them from the start.

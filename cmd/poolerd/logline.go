@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -183,13 +184,5 @@ func (e *event) writePrefix(b *strings.Builder) {
 	if where == "@" { // Go's word for the other end of a Unix socket
 		where = ""
 	}
-	fmt.Fprintf(b, "%s-%s: %s/%s@%s ", kind, number, known(e.take("database"), "(nodb)"), known(e.take("user"), "(nouser)"), known(where, "unix"))
-}
-
-// known is a value, or what stands for one that is not known yet.
-func known(value, unknown string) string {
-	if value == "" {
-		return unknown
-	}
-	return value
+	fmt.Fprintf(b, "%s-%s: %s/%s@%s ", kind, number, cmp.Or(e.take("database"), "(nodb)"), cmp.Or(e.take("user"), "(nouser)"), cmp.Or(where, "unix"))
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -52,6 +53,8 @@ type service struct {
 	log       zerolog.Logger
 	pooler    *pool.Pooler
 	listeners []net.Listener
+
+	reloading sync.Mutex      // one reload at a time, SIGHUP's or the console's; Config and told change under it
 	told      map[string]bool // the warnings of the settings in force
 }
 
@@ -132,7 +135,7 @@ func closeAll(listeners []net.Listener) {
 func (s *service) obeySignals() (stop func()) {
 	control, done, ended := make(chan os.Signal, 16), make(chan struct{}), make(chan struct{})
 	signal.Notify(control, obeyed()...)
-	by := &signals{log: s.log, pause: s.pooler, end: s.pooler, shuttingDown: s.pooler.Draining, reload: s.reloadBySignal}
+	by := &signals{log: s.log, pause: s.pooler, drain: s.pooler, end: s.pooler, shuttingDown: s.pooler.Draining, reload: s.reloadBySignal}
 	go func() {
 		defer close(ended)
 		by.obey(control, done)
@@ -153,6 +156,8 @@ func (s *service) reloadBySignal() {
 
 // reloadAll reads the settings again and puts them in force, all or none. The log's file is opened anew even where they are wrong: logrotate asks for just that.
 func (s *service) reloadAll() error {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
 	err := s.takeSettings()
 	if err != nil {
 		s.log.Error().Err(err).Msg("config file loading failed, the old settings stay")
@@ -217,6 +222,13 @@ func (s *service) startDemo(ctx context.Context) (stop func(), err error) {
 
 func greet(w io.Writer, addr net.Addr) {
 	host, port, _ := net.SplitHostPort(addr.String())
-	_, _ = fmt.Fprintf(w, "\nThe sample is served through poolerd. Try:\n\n  psql 'host=%s port=%s user=authenticator dbname=fountain' -c 'SET search_path TO api' -c 'SET ROLE web_anon' -c 'SELECT * FROM playwright LIMIT 3'\n  psql 'host=%s port=%s user=authenticator dbname=pgbouncer' -c 'SHOW POOLS'\n\nCtrl-C ends it and removes everything.\n\n",
-		host, port, host, port)
+	_, _ = fmt.Fprintf(w, `
+The sample is served through poolerd. Try:
+
+  psql 'host=%[1]s port=%[2]s user=authenticator dbname=fountain' -c 'SET search_path TO api' -c 'SET ROLE web_anon' -c 'SELECT * FROM playwright LIMIT 3'
+  psql 'host=%[1]s port=%[2]s user=authenticator dbname=pgbouncer' -c 'SHOW POOLS'
+
+Ctrl-C ends it and removes everything.
+
+`, host, port)
 }

@@ -23,12 +23,16 @@ type pauser interface {
 	Resume(database string) *wire.Error
 }
 
-// ender is what the other signals work on.
-type ender interface {
+// drainer is what a first SIGINT or SIGTERM works on.
+type drainer interface {
 	DrainServers() // ends when no client holds a server any more
 	DrainClients() // ends when the last client has left
-	Close()        // ends
-	CloseFast()    // ends, and says nothing to clients
+}
+
+// ender is what SIGQUIT and a second one work on.
+type ender interface {
+	Close()     // ends
+	CloseFast() // ends, and says nothing to clients
 }
 
 // signals carries out signals as PgBouncer does, with its words in the log: HUP reads the settings again, INT lets transactions end, TERM lets clients end, a second one
@@ -36,6 +40,7 @@ type ender interface {
 type signals struct {
 	log          zerolog.Logger
 	pause        pauser
+	drain        drainer
 	end          ender
 	shuttingDown func() bool // by a signal or by the console
 	reload       func()
@@ -64,9 +69,9 @@ func (s *signals) one(ctx context.Context, sig os.Signal) {
 		s.log.Info().Msg("got SIGHUP, re-reading config")
 		s.reload()
 	case syscall.SIGTERM:
-		s.shutDown("SIGTERM", "waiting for all clients disconnect", s.end.DrainClients)
+		s.shutDown("SIGTERM", "waiting for all clients disconnect", s.drain.DrainClients)
 	case syscall.SIGINT:
-		s.shutDown("SIGINT", "waiting for all servers connections to be released", s.end.DrainServers)
+		s.shutDown("SIGINT", "waiting for all servers connections to be released", s.drain.DrainServers)
 	case syscall.SIGQUIT:
 		s.log.Info().Msg("got SIGQUIT, fast exit")
 		s.end.Close()

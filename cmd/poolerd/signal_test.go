@@ -87,7 +87,7 @@ func TestSignals(t *testing.T) {
 			var out bytes.Buffer
 			fake := &fakePooler{called: make(chan struct{}, 1)}
 			s := &signals{
-				log: zerolog.New(zerolog.SyncWriter(&out)), pause: fake, end: fake,
+				log: zerolog.New(zerolog.SyncWriter(&out)), pause: fake, drain: fake, end: fake,
 				shuttingDown: func() bool { return fake.draining }, reload: func() { fake.note("reload") },
 			}
 			control, done, ended := make(chan os.Signal), make(chan struct{}), make(chan struct{})
@@ -117,7 +117,7 @@ func TestSignals(t *testing.T) {
 func TestSuspended(t *testing.T) {
 	var out bytes.Buffer
 	fake := &fakePooler{suspended: true, called: make(chan struct{}, 4)}
-	s := &signals{log: zerolog.New(&out), pause: fake, end: fake, shuttingDown: func() bool { return false }}
+	s := &signals{log: zerolog.New(&out), pause: fake, drain: fake, end: fake, shuttingDown: func() bool { return false }}
 	s.one(t.Context(), syscall.SIGUSR1)
 	s.one(t.Context(), syscall.SIGUSR2)
 	fake.suspended = true
@@ -136,7 +136,7 @@ func TestSuspended(t *testing.T) {
 func TestUSR2WhileShuttingDown(t *testing.T) {
 	var out bytes.Buffer
 	fake := &fakePooler{draining: true, called: make(chan struct{}, 1)}
-	s := &signals{log: zerolog.New(&out), pause: fake, end: fake, shuttingDown: func() bool { return true }}
+	s := &signals{log: zerolog.New(&out), pause: fake, drain: fake, end: fake, shuttingDown: func() bool { return true }}
 	s.one(t.Context(), syscall.SIGUSR2)
 	if !strings.Contains(out.String(), "got SIGUSR2 while shutting down, ignoring") || len(fake.calls) > 0 {
 		t.Errorf("calls %q, said %s", fake.calls, out.String())
