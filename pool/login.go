@@ -30,6 +30,8 @@ type login struct {
 	began   time.Time
 	place   *lobbyPlace
 
+	loggedIn func()
+
 	replication replicationKind
 	identity
 	entered bool // it was counted in as a client, whose end is told as that
@@ -43,11 +45,11 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.reason }
 
-// accept serves one connection to its end.
-func (p *Pooler) accept(nc net.Conn) {
+// accept serves one connection to its end. loggedIn is called when it has proved who it is.
+func (p *Pooler) accept(nc net.Conn, loggedIn func()) {
 	defer func() { _ = nc.Close() }()
 	a := p.access.Load()
-	l := &login{pooler: p, access: a, conf: a.conf, id: p.ids.Add(1), socket: nc, conn: nc, addr: peerAddr(nc), began: time.Now()}
+	l := &login{pooler: p, access: a, conf: a.conf, id: p.ids.Add(1), socket: nc, conn: nc, loggedIn: loggedIn, addr: peerAddr(nc), began: time.Now()}
 	if t := l.conf.ClientLoginTimeout; t > 0 {
 		_ = nc.SetDeadline(l.began.Add(t))
 	}
@@ -134,6 +136,7 @@ func (l *login) run() error {
 		return err
 	}
 	l.pooler.lobby.leave(l.place)
+	l.loggedIn()
 	switch {
 	case l.console && l.replication != notReplication:
 		return wire.Fatalf(wire.CodeFeatureNotSupported, "the console has nothing to replicate")
