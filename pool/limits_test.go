@@ -507,10 +507,43 @@ func TestAutoDatabase(t *testing.T) {
 	}
 }
 
+// TestAbsentDatabase: of a database that PostgreSQL does not have nothing is kept for long, whatever autodb_idle_timeout says: anybody can name some.
+func TestAbsentDatabase(t *testing.T) {
+	f := startFake(t)
+	p, _, _ := startLogged(t, f.url(), func(c *config.Config) { c.AutodbIdleTimeout = 0 })
+	conf := p.config()
+	for _, test := range []struct {
+		code wire.Code
+		kept bool
+	}{{wire.CodeUndefinedDatabase, false}, {wire.CodeUnableToEstablish, true}} {
+		pool, refused := p.pool(string(test.code), "u")
+		if refused != nil {
+			t.Fatal(refused)
+		}
+		now := time.Now()
+		pool.mu.Lock()
+		pool.outage.failed(wire.Errorf(test.code, "no"), now, time.Minute)
+		pool.mu.Unlock()
+		p.tendPools(now.Add(absentKept/2), conf)
+		if len(p.Pools()) != 1 {
+			t.Fatalf("%s: it is gone at once", test.code)
+		}
+		p.tendPools(now.Add(2*absentKept), conf)
+		p.mu.Lock()
+		pools, watches := len(p.pools), len(p.watches)
+		p.mu.Unlock()
+		if kept := pools == 1; kept != test.kept || watches != pools {
+			t.Errorf("%s: kept %v, with %d watches", test.code, kept, watches)
+		}
+	}
+}
+
 // TestSeatOfWhoHasLeft: a client that closes its connection and opens the next is not one too many, however busy the pooler is with the end of the first.
 func TestSeatOfWhoHasLeft(t *testing.T) {
 	f := startFake(t)
-	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.MaxUserClientConnections, c.MaxDBClientConnections, c.MaxClientConn = 1, 1, 1 })
+	_, addr := startPooler(t, f.url(), func(c *config.Config) {
+		c.MaxUserClientConnections, c.MaxDBClientConnections, c.MaxClientConn = 1, 1, 1
+	})
 	for range 50 {
 		c := dialTest(t, addr)
 		c.send(replicationStartup("d", "database"))

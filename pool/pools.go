@@ -83,11 +83,19 @@ func (p *Pooler) tendPools(now time.Time, conf *config.Config) {
 		}
 		delete(p.pools, key)
 		p.tasks.Go(pool.pg.Close)
-		if pool.auto && !p.Draining() && len(p.poolsOf(key.Database)) == 0 {
+		if !pool.auto || len(p.poolsOf(key.Database)) > 0 {
+			continue
+		}
+		delete(p.watches, key.Database)
+		if !p.Draining() {
 			p.log.Warn().Str("database", key.Database).Msgf("dropping database '%s' as it does not exist anymore or inactive auto-database", key.Database)
 		}
 	}
 }
+
+// absentKept is how long the pool of a database is kept that PostgreSQL says is not there. Where auth_query is asked in the client's own database anybody can name some, without a password, and as many as
+// he likes: they are not to pile up for an hour.
+const absentKept = 10 * time.Second
 
 // unused tells whether nobody has had anything of the pool for long, and closes it then.
 func (p *Pool) unused(now time.Time, conf *config.Config) bool {
@@ -99,6 +107,9 @@ func (p *Pool) unused(now time.Time, conf *config.Config) bool {
 	limit := conf.PoolIdleTimeout
 	if p.auto {
 		limit = conf.AutodbIdleTimeout
+	}
+	if p.auto && p.outage.absent() && (limit == 0 || limit > absentKept) {
+		limit = absentKept
 	}
 	removed := p.ending.Load() != nil
 	over := removed || limit > 0 && p.hold == holdNothing && now.Sub(p.touched) > limit
