@@ -12,8 +12,11 @@ import (
 	"poolerd/wire"
 )
 
-// mostPassword bounds the messages of a login behind the startup packet, in bytes.
-const mostPassword = 64 << 10
+// What bounds the messages of a login behind the startup packet, in bytes: a password, and what proves that one is known, which needs no more room than PgBouncer has for it.
+const (
+	mostPassword = 64 << 10
+	mostProof    = 4 << 10
+)
 
 // login is one connection from its first byte to its welcome.
 type login struct {

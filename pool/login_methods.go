@@ -45,11 +45,15 @@ func (l *login) proveByPassword() error {
 	if l.secured.conn != nil {
 		x.Bind(l.access.tls.EndPoint())
 	}
+	most := mostProof
+	if method == auth.Plain {
+		most = mostPassword
+	}
 	if _, err := l.conn.Write(x.Start()); err != nil {
 		return err
 	}
 	for {
-		body, err := l.readPassword()
+		body, err := l.readPassword(most)
 		if err != nil {
 			return err
 		}
@@ -90,9 +94,9 @@ func (l *login) judge(x *auth.Exchange, body []byte) (reply []byte, done bool, r
 // judgesOf gives how many proofs are checked at once: half of the processors are left to those who are in.
 func judgesOf(processors int) int { return max(1, processors/2) }
 
-// readPassword reads the body of a client's next message, which must be of a login.
-func (l *login) readPassword() ([]byte, error) {
-	typ, body, err := wire.ReadMessage(l.conn, mostPassword)
+// readPassword reads the body of a client's next message, which must be of a login, and of most bytes at most.
+func (l *login) readPassword(most int) ([]byte, error) {
+	typ, body, err := wire.ReadMessage(l.conn, most)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +224,7 @@ func (l *login) proveByLDAP() error {
 	if _, err := l.conn.Write(wire.AppendAuthenticationCleartext(nil)); err != nil {
 		return err
 	}
-	body, err := l.readPassword()
+	body, err := l.readPassword(mostPassword)
 	if err != nil {
 		return err
 	}
