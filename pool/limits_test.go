@@ -13,6 +13,7 @@ import (
 
 	"poolerd/pool/config"
 	"poolerd/wire"
+	"poolerd/wire/auth"
 )
 
 // note keeps a log, to look for phrases in it.
@@ -521,6 +522,8 @@ func TestAbsentDatabase(t *testing.T) {
 			t.Fatal(refused)
 		}
 		now := time.Now()
+		keys := &auth.Keys{ClientKey: []byte{1}, ServerKey: []byte{1}, Iterations: 1}
+		pool.offer(Credentials{Keys: keys})
 		pool.mu.Lock()
 		pool.outage.failed(wire.Errorf(test.code, "no"), now, time.Minute)
 		pool.mu.Unlock()
@@ -532,6 +535,9 @@ func TestAbsentDatabase(t *testing.T) {
 		p.mu.Lock()
 		pools, watches := len(p.pools), len(p.watches)
 		p.mu.Unlock()
+		if gone := keys.ClientKey == nil; gone == test.kept {
+			t.Errorf("%s: the keys of its user are wiped: %v", test.code, gone)
+		}
 		if kept := pools == 1; kept != test.kept || watches != pools {
 			t.Errorf("%s: kept %v, with %d watches", test.code, kept, watches)
 		}

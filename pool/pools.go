@@ -97,7 +97,7 @@ func (p *Pooler) tendPools(now time.Time, conf *config.Config) {
 // he likes: they are not to pile up for an hour.
 const absentKept = 10 * time.Second
 
-// unused tells whether nobody has had anything of the pool for long, and closes it then.
+// unused tells whether nobody has had anything of the pool for long, and closes it then, with the keys of its user.
 func (p *Pool) unused(now time.Time, conf *config.Config) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,5 +114,9 @@ func (p *Pool) unused(now time.Time, conf *config.Config) bool {
 	removed := p.ending.Load() != nil
 	over := removed || limit > 0 && p.hold == holdNothing && now.Sub(p.touched) > limit
 	p.closed = p.closed || over && p.totals.Clients+p.queue.len+p.busy+p.opening+len(p.servers)+len(p.replicas) == 0
+	if p.closed && p.offered.Keys != nil {
+		p.offered.Keys.Zero()
+		p.offered = Credentials{}
+	}
 	return p.closed
 }
