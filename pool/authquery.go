@@ -168,7 +168,7 @@ func (p *Pooler) lookUp(ctx context.Context, q authQuestion) authAnswer {
 func (p *Pooler) authPool(database, user string) (*Pool, *wire.Error) {
 	conf, ok := p.config().Pool(database, user)
 	if !ok {
-		return nil, wire.Fatalf(wire.CodeUndefinedDatabase, "no such database: %s", database)
+		return nil, errNoDatabase(database)
 	}
 	pool, err := p.poolFor(database, unforced(conf, user))
 	if err == nil && conf.User != user {

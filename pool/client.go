@@ -302,9 +302,8 @@ func (c *Client) leaveWith(reason string, err *wire.Error) {
 	if c.left != "" {
 		return
 	}
-	fatal := *err
-	fatal.Severity = "FATAL"
-	c.logError(&fatal)
+	fatal := err.Fatal()
+	c.logError(fatal)
 	c.leave(reason)
 	c.reply = fatal.Append(c.reply)
 	c.flushReply()

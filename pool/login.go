@@ -116,10 +116,8 @@ func (l *login) end(r *refusal) {
 		l.tag(l.pooler.log.Info()).Msg(closing(r.reason, l.began, time.Now()))
 	}
 	if r.answer != nil {
-		fatal := *r.answer
-		fatal.Severity = "FATAL"
 		_ = l.socket.SetDeadline(time.Now().Add(farewellLimit))
-		_, _ = l.conn.Write(fatal.Append(nil))
+		_, _ = l.conn.Write(r.answer.Fatal().Append(nil))
 	}
 }
 

@@ -14,9 +14,13 @@ import (
 func (p *Pooler) pool(database, user string) (*Pool, *wire.Error) {
 	conf, ok := p.config().Pool(database, user)
 	if !ok {
-		return nil, wire.Fatalf(wire.CodeUndefinedDatabase, `no such database: %s`, database)
+		return nil, errNoDatabase(database)
 	}
 	return p.poolFor(database, conf)
+}
+
+func errNoDatabase(name string) *wire.Error {
+	return wire.Fatalf(wire.CodeUndefinedDatabase, "no such database: %s", name)
 }
 
 // poolFor finds or makes a pool with these settings.
@@ -84,9 +88,14 @@ func (p *Pooler) tendPools(now time.Time, conf *config.Config) {
 		delete(p.pools, key)
 		p.tasks.Go(pool.pg.Close)
 		if pool.auto && !p.Draining() && len(p.poolsOf(key.Database)) == 0 {
-			p.log.Warn().Str("database", key.Database).Msgf("dropping database '%s' as it does not exist anymore or inactive auto-database", key.Database)
+			p.logDropped(key.Database)
 		}
 	}
+}
+
+// logDropped tells of a database that is served no more, in PgBouncer's words.
+func (p *Pooler) logDropped(database string) {
+	p.log.Warn().Str("database", database).Msgf("dropping database '%s' as it does not exist anymore or inactive auto-database", database)
 }
 
 // unused tells whether nobody has had anything of the pool for long, and closes it then.

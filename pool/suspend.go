@@ -11,13 +11,13 @@ import (
 // suspend_timeout; a query that still runs then goes on, since the pooler has nothing of it that could be flushed. When ctx ends before, it is undone.
 func (p *Pooler) Suspend(ctx context.Context) *wire.Error {
 	p.mu.Lock()
-	switch {
-	case p.gates.all != holdNothing || p.stage.Load() >= stageWaitForServers:
+	err := p.mayHold()
+	if err == nil && len(p.gates.paused) > 0 {
+		err = errCommand("cannot suspend with paused databases")
+	}
+	if err != nil {
 		p.mu.Unlock()
-		return errCommand("already suspended/paused")
-	case len(p.gates.paused) > 0:
-		p.mu.Unlock()
-		return errCommand("cannot suspend with paused databases")
+		return err
 	}
 	p.gates.all = holdSuspended
 	then := p.regulate("")

@@ -275,8 +275,8 @@ func TestParsePassword(t *testing.T) {
 		want string
 	}{
 		{"secret\x00", ""},
-		{strings.Repeat("x", MaxPassword) + "\x00", ""},
-		{strings.Repeat("x", MaxPassword+1) + "\x00", "08P01 invalid password packet size"},
+		{strings.Repeat("x", mostPassword) + "\x00", ""},
+		{strings.Repeat("x", mostPassword+1) + "\x00", "08P01 invalid password packet size"},
 		{"", "08P01 invalid password packet size"},
 		{"secret", "08P01 invalid password packet size"},
 		{"secret\x00\x00", "08P01 invalid password packet size"},
