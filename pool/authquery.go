@@ -141,6 +141,7 @@ func (p *Pooler) lookUp(ctx context.Context, q authQuestion) authAnswer {
 	if refused != nil {
 		return authAnswer{err: refused}
 	}
+	defer pool.part()
 	s, refused := pool.borrow(ctx)
 	if refused != nil {
 		return authAnswer{err: refused}
@@ -166,12 +167,13 @@ func (p *Pooler) lookUp(ctx context.Context, q authQuestion) authAnswer {
 
 // authPool finds or makes the pool on whose servers auth_query runs: auth_user's, also where the database forces another user on its clients.
 func (p *Pooler) authPool(database, user string) (*Pool, *wire.Error) {
-	conf, ok := p.config().Pool(database, user)
-	if !ok {
-		return nil, errNoDatabase(database)
-	}
-	pool, err := p.poolFor(database, unforced(conf, user))
-	if err == nil && conf.User != user {
+	forced := false
+	pool, err := p.poolFor(database, func(conf *config.Config) (config.Pool, bool) {
+		settings, ok := conf.Pool(database, user)
+		forced = settings.User != user
+		return unforced(settings, user), ok
+	})
+	if err == nil && forced {
 		pool.asks.Store(true)
 	}
 	return pool, err

@@ -47,6 +47,9 @@ func (c *Client) checkout() *wire.Error {
 		return err
 	}
 	c.attach(s)
+	if c.pool.suspended.Load() { // since it was looked for a server
+		c.freeze()
+	}
 	if d := c.doom.Load(); d != nil { // whoever ended it has found it neither waiting nor with a server
 		c.pool.release(c.detach(), time.Now())
 		return cmp.Or(d.err, errShutdown())
@@ -104,7 +107,7 @@ func (c *Client) resume(s *Server) error {
 	if s.vars == c.vars {
 		return nil
 	}
-	if !vars.Sure(s.vars, c.vars) {
+	if s.console || !vars.Sure(s.vars, c.vars) {
 		return s.adopt(c.vars, queryLimit)
 	}
 	s.pipe.Sent(wire.OpQuery, wire.ForPooler, nil)

@@ -125,8 +125,8 @@
 //
 // # Unwelcome guests
 //
-// A login has client_login_timeout for all of it. Connections that have not logged in are bounded by max_client_conn, too: one more pushes out the oldest (lobby), which is one that is slow to
-// speak. Messages of a login are short, or refused by their length. A failure costs the address that it comes from a pause, from 50 ms to a second, before it is told; a login that succeeds is never
+// A login has client_login_timeout for all of it. Connections that have not logged in are bounded by max_client_conn, too: one more pushes out an old one (lobby), of the address that has the most of them, whatever it
+// waits for: its client, auth_query, an LDAP server. Messages of a login are short, or refused by their length. A failure costs the address that it comes from a pause, from 50 ms to a second, before it is told; a login that succeeds is never
 // held up, so that whoever shares an address with a guesser does not notice him (slow). auth_query is asked once for all logins of a user that wait, on the pool of auth_user, whose size
 // bounds what a flood can ask of the database; its answers are not kept, so that a changed password counts at once (authquery). LDAP servers get mostLDAP questions at a time.
 //

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"slices"
+	"time"
 
 	"poolerd/pool/config"
 	"poolerd/wire"
@@ -122,6 +123,9 @@ func (p *Pooler) regulate(database string) (then func()) {
 func (p *Pool) setHold(to hold) (then []func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.hold == holdSuspended && to != holdSuspended {
+		p.thawed.Store(time.Now().UnixNano())
+	}
 	p.hold = to
 	p.suspended.Store(to == holdSuspended)
 	if to == holdPaused {

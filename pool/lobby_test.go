@@ -47,6 +47,39 @@ func TestLobby(t *testing.T) {
 	}
 }
 
+// TestLobbyIsFair: a flood from one address pushes out its own, not a client from another that came before it.
+func TestLobbyIsFair(t *testing.T) {
+	var b lobby
+	from := func(addr string) net.Conn { return &addressed{addr: &net.TCPAddr{IP: net.ParseIP(addr), Port: 1}} }
+	enter := func(addr string) *lobbyPlace { return b.enter(t.Context(), from(addr), 1) }
+	client, first := enter("192.0.2.1"), enter("198.51.100.1")
+	for range 3 * leastLobby {
+		enter("198.51.100.1")
+	}
+	switch {
+	case client.evicted.Load() || client.stay.Err() != nil:
+		t.Error("the client was pushed out by a flood from another address")
+	case !first.evicted.Load() || first.stay.Err() == nil:
+		t.Error("the flood's oldest is still in")
+	case b.count() != leastLobby || len(b.sources) != 2:
+		t.Errorf("%d are in, from %d addresses", b.count(), len(b.sources))
+	}
+	b.leave(client)
+	b.leave(client)
+	if _, ok := b.sources[client.source]; ok || b.count() != leastLobby-1 {
+		t.Error("a client that left is counted")
+	}
+}
+
+// addressed is a connection of which only the address counts.
+type addressed struct {
+	net.Conn
+	addr net.Addr
+}
+
+func (c *addressed) RemoteAddr() net.Addr            { return c.addr }
+func (c *addressed) SetReadDeadline(time.Time) error { return nil }
+
 // md5LogIn answers an md5 request, and reads up to the welcome's end.
 func md5LogIn(t *testing.T, nc net.Conn, user, password string) {
 	t.Helper()

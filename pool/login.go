@@ -81,12 +81,14 @@ func (l *login) refusal(err error) *refusal {
 	var told *refusal
 	var answer *wire.Error
 	switch {
-	case errors.As(err, &told):
+	case errors.As(err, &told) && told.answer == nil: // it would not understand the others
 		return told
-	case l.place.evicted.Load():
+	case l.place.evicted.Load(): // whatever else: a flood is not to learn sooner that a password was wrong
 		answer = wire.Fatalf(wire.CodeTooManyConnections, "too many connections that have not logged in (max_client_conn)")
 	case l.place.stay.Err() != nil && l.pooler.stage.Load() == stageClosing:
 		answer = errShutdown()
+	case told != nil:
+		return told
 	case errors.As(err, &answer):
 		return &refusal{reason: answer.Message, answer: answer}
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -118,6 +120,10 @@ func (l *login) end(r *refusal) {
 	if r.answer != nil {
 		_ = l.socket.SetDeadline(time.Now().Add(farewellLimit))
 		_, _ = l.conn.Write(r.answer.Fatal().Append(nil))
+	}
+	if l.unlisted { // the client has all that it gets by then, so that the time that this takes tells it nothing
+		_ = l.socket.Close()
+		l.tag(l.pooler.log.Info()).Msgf("no such user: %s", l.user)
 	}
 }
 

@@ -24,10 +24,11 @@ type identity struct {
 	missing  bool        // there is no such database
 	pool     config.Pool // its settings; of the console and of a missing database only those of auth_query
 
-	method config.AuthType
-	rule   hba.Rule // that gave the method, with auth_type = hba
-	secret secret
-	proved Credentials // what the login has shown of the user's password
+	method   config.AuthType
+	rule     hba.Rule // that gave the method, with auth_type = hba
+	secret   secret
+	unlisted bool        // there is no such user, as far as auth_file is all that is known; the log has yet to be told
+	proved   Credentials // what the login has shown of the user's password
 }
 
 // secret is what is known of a user's password.
@@ -188,8 +189,9 @@ func (l *login) findSecret() error {
 		l.secret = secret{text: s.Reveal(), known: true}
 		return nil
 	}
-	if l.pool.AuthUser == "" || l.missing && l.pool.AuthDBName == "" {
-		l.tag(l.pooler.log.Info()).Msgf("no such user: %s", l.user)
+	// Nowhere to ask is like an answer that there is no such user: an error at once would tell who is in auth_file.
+	if l.pool.AuthUser == "" || (l.missing || l.console) && l.pool.AuthDBName == "" {
+		l.unlisted = true
 		return nil
 	}
 	l.secret.queried = true

@@ -98,6 +98,10 @@ func TestUnknownLooksLikeWrong(t *testing.T) {
 		h.expect("dbname=pgbouncer user=plain password=foo", "not allowed")
 		h.log.wants(t, "closing because: no such database: nowhere (age=0s)")
 		h.log.wants(t, "no such user: nobody")
+		// That line takes time, which the client does not see.
+		if text := h.log.String(); strings.Index(text, "no such user: nobody") < strings.Index(text, `"user":"nobody","message":"closing because: `) {
+			t.Error("the log is told of an unknown user before the client has its answer")
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ func (l *login) serveClient() error {
 	if err != nil {
 		return err
 	}
+	defer pool.part()
 	c := l.client(pool)
 	c.names, c.mode = p.statements.NewClient(), pool.settings().Mode
 	if c.base, err = l.parameters(pool); err != nil {

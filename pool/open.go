@@ -58,6 +58,7 @@ func (p *Pool) demand(now time.Time) demand {
 // open starts opening servers for the clients that wait and for the least size, as far as the limits allow. The lock is held.
 func (p *Pool) open(now time.Time) {
 	if p.closed || p.hold != holdNothing {
+		p.pooler.shares.sated(p) // no server of another pool goes for one that could not be opened
 		return
 	}
 	most := openAtOnce

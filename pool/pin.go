@@ -76,7 +76,11 @@ func (c *Client) suspect(m lex.Marks, kind lex.Kind, sql []byte) *wire.Error {
 	if c.mode == modeSession {
 		return nil
 	}
-	if (m&pinning != 0 || kind == lex.Prepare) && c.busy.pipe.Status() != wire.TxFailed {
+	likely := m & pinning
+	if likely == lex.MarkTemp && lex.DropsOnCommit(sql) { // it is asked about all the same
+		likely = 0
+	}
+	if (likely != 0 || kind == lex.Prepare) && c.busy.pipe.Status() != wire.TxFailed {
 		if err := c.mayPin(m, kind); err != nil {
 			return err
 		}

@@ -207,6 +207,9 @@ func TestPinPolicyError(t *testing.T) {
 		t.Errorf("pinned %q, %d servers busy", got, busyServers(p))
 	}
 
+	c.want("BEGIN", "CZT")
+	c.want("CREATE TEMP TABLE prop (n int) ON COMMIT DROP", "CZT")
+	c.want("COMMIT", "CZI")
 	// What no word reveals is seen afterwards: the session ends, since it would go on without it.
 	c.send(wire.AppendQuery(nil, "DO $$ BEGIN EXECUTE 'CREATE TE' || 'MP TABLE prop (n int)'; END $$"))
 	if got := c.closed(); got != "CZE(0A000)" {
@@ -262,6 +265,9 @@ func TestMaxPinnedServers(t *testing.T) {
 	}
 	c.want("BEGIN", "CZT")
 	c.want("CREATE TEMP TABLE prop (n int)", "E(53400)ZE")
+	c.want("COMMIT", "CZI")
+	c.want("BEGIN", "CZT") // a table that goes with its transaction needs no place
+	c.want("CREATE TEMP TABLE prop (n int) ON COMMIT DROP", "CZT")
 	c.want("COMMIT", "CZI")
 	for _, one := range []*testClient{a, b, c, d} {
 		one.want("SELECT 1", "TDCZI")

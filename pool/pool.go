@@ -36,9 +36,11 @@ type Pool struct {
 
 	ending    atomic.Pointer[ending] // why its clients have to go; nil: they have not
 	suspended atomic.Bool            // hold is holdSuspended: for those who would not ask for a server
+	thawed    atomic.Int64           // when SUSPEND last ended, in nanoseconds since 1970: limits of time count from then
 
 	mu         sync.Mutex
 	touched    time.Time // when a client last asked for the pool
+	visitors   int       // who has been given the pool, and not parted with it yet
 	pg         *pgxpool.Pool
 	password   config.Secret
 	offered    Credentials // by logins of its user

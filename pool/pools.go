@@ -10,31 +10,28 @@ import (
 
 // Pools come with the first client of a database and user, and go when nobody has used them for long.
 
-// pool finds or makes the pool of a database and user.
+// pool finds or makes the pool of a database and user. The caller has to part with it in the end.
 func (p *Pooler) pool(database, user string) (*Pool, *wire.Error) {
-	conf, ok := p.config().Pool(database, user)
+	return p.poolFor(database, func(conf *config.Config) (config.Pool, bool) { return conf.Pool(database, user) })
+}
+
+// poolFor finds or makes the pool of a database that has the settings that choose finds. choose is called with the lock held: a pool is made of the settings of the moment, or is there for the reload that changes them.
+// The pool is not dropped before its caller parts with it.
+func (p *Pooler) poolFor(database string, choose func(*config.Config) (config.Pool, bool)) (*Pool, *wire.Error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	conf, ok := choose(p.config())
 	if !ok {
 		return nil, errNoDatabase(database)
 	}
-	return p.poolFor(database, conf)
-}
-
-func errNoDatabase(name string) *wire.Error {
-	return wire.Fatalf(wire.CodeUndefinedDatabase, "no such database: %s", name)
-}
-
-// poolFor finds or makes a pool with these settings.
-func (p *Pooler) poolFor(database string, conf config.Pool) (*Pool, *wire.Error) {
 	key := Key{database, conf.User}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if pool, ok := p.pools[key]; ok {
-		pool.touch()
+		pool.visit()
 		return pool, nil
 	}
 	pool := &Pool{
 		key: key, auto: isAuto(p.config(), database), pooler: p, space: vars.NewSpace(), conf: conf, servers: map[*Server]struct{}{}, replicas: map[*Client]int{},
-		touched: time.Now(), hold: p.gates.of(database),
+		touched: time.Now(), visitors: 1, hold: p.gates.of(database),
 	}
 	pool.suspended.Store(pool.hold == holdSuspended)
 	pool.watched = p.watchedOf(database)
@@ -55,15 +52,28 @@ func (p *Pooler) poolFor(database string, conf config.Pool) (*Pool, *wire.Error)
 	return pool, nil
 }
 
+func errNoDatabase(name string) *wire.Error {
+	return wire.Fatalf(wire.CodeUndefinedDatabase, "no such database: %s", name)
+}
+
 // isAuto tells whether a database has no entry of its own.
 func isAuto(conf *config.Config, database string) bool {
 	_, ok := conf.Databases[database]
 	return !ok || database == "*"
 }
 
-func (p *Pool) touch() {
+// visit notes that somebody has been given the pool.
+func (p *Pool) visit() {
 	p.mu.Lock()
 	p.touched = time.Now()
+	p.visitors++
+	p.mu.Unlock()
+}
+
+// part ends a visit: the pool may be dropped.
+func (p *Pool) part() {
+	p.mu.Lock()
+	p.visitors--
 	p.mu.Unlock()
 }
 
@@ -73,10 +83,13 @@ func (p *Pooler) tendPools(now time.Time, conf *config.Config) {
 		if name == "*" || db.User == "" || p.Draining() {
 			continue
 		}
-		if settings, ok := conf.Pool(name, db.User); ok && settings.MinSize > 0 {
-			if _, err := p.poolFor(name, settings); err != nil {
-				return
-			}
+		pool, err := p.poolFor(name, func(conf *config.Config) (config.Pool, bool) {
+			db := conf.Databases[name] // which may have changed by now
+			settings, ok := conf.Pool(name, db.User)
+			return settings, ok && db.User != "" && settings.MinSize > 0
+		})
+		if err == nil {
+			pool.part()
 		}
 	}
 	p.mu.Lock()
@@ -87,6 +100,11 @@ func (p *Pooler) tendPools(now time.Time, conf *config.Config) {
 		}
 		delete(p.pools, key)
 		p.tasks.Go(pool.pg.Close)
+		if len(p.poolsOf(key.Database)) == 0 { // so nobody listens, and who does so next has another pool, of other settings perhaps
+			for _, h := range p.takeHubs(key.Database) {
+				p.tasks.Go(h.Close)
+			}
+		}
 		if pool.auto && !p.Draining() && len(p.poolsOf(key.Database)) == 0 {
 			p.logDropped(key.Database)
 		}
@@ -111,6 +129,6 @@ func (p *Pool) unused(now time.Time, conf *config.Config) bool {
 	}
 	removed := p.ending.Load() != nil
 	over := removed || limit > 0 && p.hold == holdNothing && now.Sub(p.touched) > limit
-	p.closed = p.closed || over && p.totals.Clients+p.queue.len+p.busy+p.opening+len(p.servers)+len(p.replicas) == 0
+	p.closed = p.closed || over && p.visitors+p.totals.Clients+p.queue.len+p.busy+p.opening+len(p.servers)+len(p.replicas) == 0
 	return p.closed
 }

@@ -37,6 +37,11 @@ func (p *Pool) replace(conf config.Pool, password config.Secret) error {
 		return err
 	}
 	p.mu.Lock()
+	if p.closed { // it has been dropped since it was found, and nobody would close what it gets now
+		p.mu.Unlock()
+		pg.Close()
+		return nil
+	}
 	gone := p.pg
 	p.pg, p.conf, p.password = pg, conf, password
 	p.generation++
@@ -64,15 +69,20 @@ func errConfigChanged() *wire.Error { return wire.Fatalf(wire.CodeAdminShutdown,
 // closeHubs closes the connections that listen for the clients of a database, of all when it is empty. The listeners are closed: they may have missed notifications, and begin anew.
 func (p *Pooler) closeHubs(database string) {
 	p.mu.Lock()
-	var hubs []*listen.Hub
+	hubs := p.takeHubs(database)
+	p.mu.Unlock()
+	for _, h := range hubs {
+		h.Close()
+	}
+}
+
+// takeHubs forgets the connections that listen for the clients of a database, of all when it is empty, and gives them to be closed. Pooler.mu is held.
+func (p *Pooler) takeHubs(database string) (hubs []*listen.Hub) {
 	for key, h := range p.hubs {
 		if database == "" || key.database == database {
 			hubs = append(hubs, h)
 			delete(p.hubs, key)
 		}
 	}
-	p.mu.Unlock()
-	for _, h := range hubs {
-		h.Close()
-	}
+	return hubs
 }

@@ -56,8 +56,8 @@ func (p *Pooler) change(conf *config.Config, access *access) error {
 			p.remove(pool)
 			continue
 		}
-		if pool.ending.Load() != nil && !p.Draining() {
-			pool.ending.Store(nil) // it is back
+		if gone := pool.ending.Load(); gone != nil && !p.Draining() {
+			pool.ending.CompareAndSwap(gone, nil) // it is back, unless everything ends since
 		}
 		changed, err := pool.resettle(now, p.password(now), sameServers(old, conf), isAuto(conf, pool.key.Database))
 		if err != nil {
@@ -72,7 +72,9 @@ func (p *Pooler) change(conf *config.Config, access *access) error {
 	}
 	p.mu.Lock()
 	p.gates.keep(func(name string) bool { _, ok := conf.Database(name); return ok })
+	then := p.regulate("") // nobody could RESUME a pool whose database is gone, nor one whose database has come back since
 	p.mu.Unlock()
+	then()
 	p.log.Info().Msg("reloaded")
 	return nil
 }

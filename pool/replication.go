@@ -93,6 +93,7 @@ func (l *login) serveReplication() error {
 	if err != nil {
 		return err
 	}
+	defer pool.part()
 	c := l.client(pool)
 	c.base, c.mode, c.replication = l.applicationName(pool), config.ModeSession, l.replication
 	if err := p.enter(c); err != nil {

@@ -41,6 +41,7 @@ type Server struct {
 	vars     *vars.Set       // the session parameters it has
 	reported []vars.Reported // as its last ParameterStatus messages said
 	changed  bool            // reported has changed since it was last compared
+	console  bool            // it is the console of a pooler, which knows no parameters
 	unnamed  unnamed         // whose unnamed statement it holds
 	plans    uint64          // the pool's when its statements were last thrown away
 	pins     pins            // session state that nobody may inherit: reset before the next client
@@ -71,6 +72,7 @@ func newServer(p *Pool, generation int, nc *loginConn, pid uint32, secret []byte
 		plans: p.plans.Load(),
 		stmts: p.pooler.statements.NewServer(), vars: p.space.Empty(), reported: nc.reported,
 	}
+	s.console = isConsole(s.reported)
 	nc.Conn = s.conn // over TLS, pgconn too has to write through it from now on
 	s.pipe.Reset()
 	s.step, s.listen = s.onReadable, s.readWhatIsThere
@@ -229,7 +231,7 @@ func (s *Server) deallocate(keep func(*stmt.Statement) bool) string {
 // adopt brings an idle server to a Set, and waits until it has it.
 func (s *Server) adopt(to *vars.Set, limit time.Duration) error {
 	sql := vars.Replay(s.vars, to)
-	if sql != "" {
+	if sql != "" && !s.console {
 		if err := s.run(sql, limit); err != nil {
 			return err
 		}
@@ -237,6 +239,13 @@ func (s *Server) adopt(to *vars.Set, limit time.Duration) error {
 	s.vars, s.changed = to, false
 	to.Learn(s.reported)
 	return nil
+}
+
+// isConsole tells by server_version, "1.25.2/bouncer", whether what was logged in to is no PostgreSQL but the console of a PgBouncer, or of a poolerd: an entry of [databases] may lead to one.
+func isConsole(reported []vars.Reported) bool {
+	return slices.ContainsFunc(reported, func(v vars.Reported) bool {
+		return v.Name == "server_version" && (strings.HasSuffix(v.Value, "/bouncer") || strings.HasSuffix(v.Value, "/poolerd"))
+	})
 }
 
 // cancel asks PostgreSQL to cancel what the server runs, and waits until PostgreSQL has taken the request: it closes the connection once it has sent the signal, and from then on

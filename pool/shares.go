@@ -69,8 +69,8 @@ func (s *shares) take(p *Pool, conf config.Pool, wait bool) limit {
 	case wait && at < 0:
 		s.waiting = append(s.waiting, hunger{pool: p, limit: reached})
 		s.hungry.Add(1)
-	case wait:
-		s.waiting[at].limit = reached
+	case wait && s.waiting[at].limit != reached:
+		s.waiting[at].limit, s.waiting[at].fed = reached, false // what is being closed for it helps no longer
 	}
 	return reached
 }

@@ -15,8 +15,15 @@ func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
 	c.mu.Lock()
 	state, since, inTx, inside, server, served := c.state, c.since, c.inTx, c.inside, c.server, c.served
 	c.mu.Unlock()
+	if c.pool.suspended.Load() { // no limit runs then, as in PgBouncer
+		if c.conn.Gone() {
+			c.end(reasonClientGone, nil)
+		}
+		return
+	}
+	thawed := time.Unix(0, c.pool.thawed.Load())
 	over := func(limit time.Duration, from time.Time) bool {
-		return limit > 0 && !from.IsZero() && now.Sub(from) > limit
+		return limit > 0 && !from.IsZero() && now.Sub(from) > limit && now.Sub(thawed) > limit
 	}
 	if c.limitsOf != conf {
 		c.limitsOf = conf

@@ -41,7 +41,7 @@ func (w *watched) meet(s *Server) error {
 		return nil
 	default:
 	}
-	if s.pool.pooler.config().WatchFunctions == 0 {
+	if s.console || s.pool.pooler.config().WatchFunctions == 0 {
 		return nil
 	}
 	if w.busy.Load() { // by another server that is being opened
@@ -121,6 +121,10 @@ func (p *Pool) tendWatched(now time.Time) {
 		return
 	}
 	s := p.free[n-1]
+	if s.console {
+		p.mu.Unlock()
+		return
+	}
 	p.free = p.free[:n-1]
 	p.busy++
 	p.mu.Unlock()

@@ -132,9 +132,22 @@ func (l *logs) format(f *os.File, format string) io.Writer {
 	case config.LogPgBouncer:
 		return lineWriter{to: f}
 	case config.LogConsole:
-		return zerolog.ConsoleWriter{Out: f, TimeFormat: time.TimeOnly, NoColor: !term.IsTerminal(int(f.Fd()))}
+		return consoleWriter(f, term.IsTerminal(int(f.Fd())))
 	}
 	return f
+}
+
+// consoleWriter writes events for people. A message may hold what a client has called itself, which must neither look like an entry of its own nor steer the terminal; other fields are quoted where
+// they have to be.
+func consoleWriter(to io.Writer, colours bool) io.Writer {
+	w := zerolog.ConsoleWriter{Out: to, TimeFormat: time.TimeOnly, NoColor: !colours}
+	w.FormatPrepare = func(event map[string]any) error {
+		if message, ok := event[zerolog.MessageFieldName].(string); ok {
+			event[zerolog.MessageFieldName] = oneEntry(message)
+		}
+		return nil
+	}
+	return w
 }
 
 func leveled(w io.Writer) zerolog.LevelWriter { return zerolog.LevelWriterAdapter{Writer: w} }

@@ -111,3 +111,16 @@ func TestLogAuto(t *testing.T) {
 		}
 	}
 }
+
+// TestConsoleFormat: no client's name is an entry of its own in the log that people read, or steers their terminal.
+func TestConsoleFormat(t *testing.T) {
+	var b strings.Builder
+	log := zerolog.New(consoleWriter(&b, false))
+	log.Info().Str("user", "x\ny\x1b[2J").Msg("login attempt: db=x\n12:00:00 INF all is well user=\x1b[2J\u009b2J\r")
+	text := strings.TrimSuffix(b.String(), "\n")
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 && !strings.HasPrefix(line, "\t") || strings.ContainsAny(line, "\x1b\r\u009b") {
+			t.Errorf("%q", text)
+		}
+	}
+}

@@ -210,3 +210,17 @@ func TestLeaves(t *testing.T) {
 		})
 	}
 }
+
+// TestWhoMayLookNow: a session that is older than the settings may do what its user may do now.
+func TestWhoMayLookNow(t *testing.T) {
+	p := newPooler(t)
+	x := connect(t, newConsoleOf(p, &fakeControl{}, "v1", nil), "watcher")
+	check(t, x.query("SHOW STATE"), "TDDDCZ", "SHOW", "", "")
+	next := p.Config().Clone()
+	next.StatsUsers = []string{"other"}
+	if err := p.Reload(next); err != nil {
+		t.Fatal(err)
+	}
+	check(t, x.query("SHOW STATE"), "EZ", "", "08P01", "admin access needed")
+	check(t, x.query("SHOW CLIENTS"), "EZ", "", "08P01", "admin access needed")
+}

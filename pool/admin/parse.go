@@ -58,8 +58,10 @@ func (c *Console) lookUp(word, arg string) (command, bool) {
 
 // invalid is what PgBouncer answers to whatever it does not know.
 func invalid(s statement) *wire.Error {
-	return refuse("invalid command '%s', use SHOW HELP;", shorten(s.text))
+	return refuse(invalidCommand, shorten(s.text))
 }
+
+const invalidCommand = "invalid command '%s', use SHOW HELP;"
 
 const mostShown = 200 // bytes of a command in a message
 

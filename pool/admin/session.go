@@ -3,9 +3,11 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"poolerd/pool"
@@ -157,7 +159,7 @@ func (s *session) execute(cmd command) (result, *wire.Error) {
 
 // fail sends an error after which the session goes on.
 func (s *session) fail(err *wire.Error) {
-	s.Log.Error().Str("sqlstate", string(err.Code)).Msg(err.Message)
+	s.Log.Error().Str("sqlstate", string(err.Code)).Msg(forLog(err.Message))
 	s.out = err.Append(s.out)
 }
 
@@ -184,4 +186,14 @@ func (s *session) spill() error {
 		return nil
 	}
 	return s.flush()
+}
+
+// forLog is a message without the value of a SET that could not be read, which may be a password.
+func forLog(message string) string {
+	before, _, _ := strings.Cut(invalidCommand, "%s")
+	text, ok := strings.CutPrefix(message, before)
+	if words := strings.Fields(text); !ok || len(words) < 2 || !strings.EqualFold(words[0], "set") {
+		return message
+	}
+	return fmt.Sprintf(invalidCommand, "SET ...")
 }

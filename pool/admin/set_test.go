@@ -1,9 +1,14 @@
 package admin
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
+
+	"poolerd/pool"
 )
 
 // TestSet: a setting changes at once, until the next RELOAD; SHOW CONFIG shows it.
@@ -86,5 +91,22 @@ func TestSetWithoutEffect(t *testing.T) {
 	}
 	if p.Config() != before {
 		t.Error("the settings have changed")
+	}
+}
+
+// TestSetIsNotLogged: the log has no value of a SET, which may be a password, whether it could be read or not.
+func TestSetIsNotLogged(t *testing.T) {
+	var log bytes.Buffer
+	x := connectAs(t, newConsoleOf(newPooler(t), &fakeControl{}, "v1", nil), "root", func(s *pool.ConsoleSession) { s.Log = zerolog.New(&log) })
+	for _, sql := range []string{"SET auth_ldap_options = ldapbindpasswd=canary x", "  set auth_ldap_options='ldapbindpasswd=canary", "SET auth_ldap_options = 'ldapbindpasswd=canary'"} {
+		x.query(sql)
+	}
+	x.query("frobnicate")
+	_ = x.conn.Close()
+	if err := x.end(); err != nil {
+		t.Error(err)
+	}
+	if text := log.String(); strings.Contains(text, "canary") || !strings.Contains(text, "SET ...") || !strings.Contains(text, "frobnicate") {
+		t.Error(text)
 	}
 }

@@ -121,15 +121,16 @@ type opinion struct {
 
 // chaosGuest is one client of the storm.
 type chaosGuest struct {
-	h      *havoc
-	tag    string
-	number int
-	dice   *rand.Rand
-	conn   *pgx.Conn
-	serial int
-	single bool // statement mode
-	asked  bool // it has sent a cancel request for the step under way
-	listed bool // it listens
+	h        *havoc
+	tag      string
+	number   int
+	dice     *rand.Rand
+	conn     *pgx.Conn
+	serial   int
+	single   bool // statement mode
+	database string
+	asked    bool // it has sent a cancel request for the step under way
+	listed   bool // it listens
 }
 
 // next is a text that no other statement has.
@@ -155,7 +156,7 @@ func (h *havoc) client(ctx context.Context, number int) {
 		h.losses.Add(1)
 		if h.calm.Load() || !g.expected(err) {
 			h.wrongs.Add(1)
-			h.fail(fmt.Errorf("%s (%s): %s: %w", g.tag, h.chaosWay(number), name, err))
+			h.fail(fmt.Errorf("%s of database %s at %s: %s: %w", g.tag, g.database, time.Now().UTC().Format(time.RFC3339Nano), name, err))
 			return
 		}
 		h.tally.add("lost: " + brief(err))
@@ -173,7 +174,7 @@ func (g *chaosGuest) step() (name string, err error) {
 		if database == "anything" {
 			database = fmt.Sprintf("anything%d", g.dice.IntN(4))
 		}
-		g.single, g.listed = database == "single", false
+		g.database, g.single, g.listed = database, database == "single", false
 		g.conn, err = g.h.connect(ctx, g.number, g.tag, database, []string{"postgres", "scribe", "clerk"}[g.dice.IntN(3)])
 		return "login", err
 	}
@@ -445,7 +446,7 @@ func (g *chaosGuest) parameter(ctx context.Context) error {
 // temporary leaves something on a server that no other client may see.
 func (g *chaosGuest) temporary(ctx context.Context) error {
 	text := g.next()
-	for _, sql := range []string{"CREATE TEMPORARY TABLE mine AS SELECT '" + text + "'::text AS text", "SELECT pg_advisory_lock(hashtext('" + g.tag + "'))"} {
+	for _, sql := range []string{"CREATE TEMPORARY TABLE mine AS SELECT '" + text + "'::text AS text, pg_backend_pid() AS pid", "SELECT pg_advisory_lock(hashtext('" + g.tag + "'))"} {
 		if _, err := g.conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 			if sqlState(err) == "42P07" || sqlState(err) == "54000" {
 				return fmt.Errorf("%w: %w", errWrong, err)
@@ -453,7 +454,10 @@ func (g *chaosGuest) temporary(ctx context.Context) error {
 			return err
 		}
 	}
-	got, err := ask(ctx, g.conn, "SELECT text FROM mine")
+	got, err := ask(ctx, g.conn, "SELECT text FROM mine WHERE pid = pg_backend_pid()")
+	if sqlState(err) == "42P01" {
+		return fmt.Errorf("%w: the temporary table has gone without a word: %w", errWrong, err)
+	}
 	if err != nil {
 		return err
 	}

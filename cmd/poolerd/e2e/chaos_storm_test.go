@@ -53,7 +53,9 @@ func (c *chaosConsole) database() string {
 }
 
 // moment is a short while.
-func (c *chaosConsole) moment() time.Duration { return time.Duration(c.dice.IntN(150)) * time.Millisecond }
+func (c *chaosConsole) moment() time.Duration {
+	return time.Duration(c.dice.IntN(150)) * time.Millisecond
+}
 
 // strike does one thing and what ends it.
 func (c *chaosConsole) strike() error {
@@ -185,11 +187,11 @@ func (h *havoc) fault(t *testing.T, dice *rand.Rand, watch *pgx.Conn) {
 		if dice.IntN(3) == 0 {
 			h.authority.issue(t, "pooler", "pooler.test", "localhost", "127.0.0.1") // over the same files
 		}
-		h.writeConfig(t, h.ini())
+		h.replaceConfig(t)
 		h.signal(t, syscall.SIGHUP)
 		h.tally.add("reload")
 	default:
-		h.writeConfig(t, h.ini())
+		h.replaceConfig(t)
 		h.signal(t, syscall.SIGHUP)
 	}
 }

@@ -160,11 +160,22 @@ func (h *havoc) ini() string {
 	return b.String()
 }
 
+// replaceConfig puts the configuration file in the place of the old one: a RELOAD may be reading that.
+func (h *havoc) replaceConfig(t *testing.T) {
+	t.Helper()
+	file := h.config
+	next := &pooler{host: h.host, port: h.port, config: file + ".next"}
+	next.writeConfig(t, h.ini())
+	if err := os.Rename(next.config, file); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // calmDown ends whatever the storm has left under way, and waits until everybody is served without an error.
 func (h *havoc) calmDown(t *testing.T) {
 	t.Helper()
 	h.settings = calmSettings()
-	h.writeConfig(t, h.ini())
+	h.replaceConfig(t)
 	for _, command := range []string{"RESUME", "RESUME", "RELOAD", "RESUME"} {
 		_, _ = h.tries(t, command) // an error says that there was nothing to end
 	}
@@ -212,7 +223,9 @@ func (h *havoc) wantNothingLeft(t *testing.T, files int) {
 	eventually(t, patience, "no server is left", func() error {
 		return errors.Join(
 			zero("POOLS", consoles, "sv_idle", "sv_used"), zero("DATABASES", consoles, "current_connections"), zero("USERS", nil, "current_connections"),
-			zero("LISTS", func(row map[string]string) bool { return row["list"] != "used_servers" && row["list"] != "free_servers" }, "items"),
+			zero("LISTS", func(row map[string]string) bool {
+				return row["list"] != "used_servers" && row["list"] != "free_servers"
+			}, "items"),
 		)
 	})
 	if rows := show(t, console, "SERVERS"); len(rows) > 0 {
