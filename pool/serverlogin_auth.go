@@ -167,7 +167,7 @@ func (c *loginConn) answerSASL(data []byte) ([]byte, *errLogin) {
 	}
 	switch {
 	case known.Secret.Kind() == config.PlainSecret:
-		c.auth.prover = auth.NewProver(c.launch.conf.User, known.Secret.Reveal(), c.endPoint())
+		c.auth.prover = auth.NewProver(known.Secret.Reveal(), c.endPoint())
 	case known.Keys != nil:
 		c.auth.prover = auth.NewKeyProver(*known.Keys, c.endPoint())
 	default:

@@ -59,7 +59,7 @@ type upstreamURL struct {
 }
 
 // upstreamKeys are the parameters that set a key of [pgbouncer].
-var upstreamKeys = [][2]string{
+var upstreamKeys = [...][2]string{
 	{"connect_timeout", "server_connect_timeout"},
 	{"sslmode", "server_tls_sslmode"},
 	{"sslrootcert", "server_tls_ca_file"},
