@@ -15,7 +15,8 @@
 //	pipeline  Pipeline: the tracker of the replies that a server owes
 //	trace     messages in the format of libpq's trace, for debugging and golden files
 //
-// Below it: auth (the server's side of a login), lex (how a statement begins), sock (waiting for bytes without a buffer, TLS included), secure (TLS of PgBouncer's settings), record (the format of recorded traffic), wiretest (conversations as text; tests only).
+// Below it: auth (proofs of passwords, both sides of them), auth/hba (access rules), auth/ldap (directories), secure (TLS, made of PgBouncer's settings), sock (waiting for bytes without a
+// buffer, TLS included), lex (how a statement begins), record (the format of recorded traffic), wiretest (conversations as text; tests only).
 //
 // # Framing
 //
