@@ -15,8 +15,8 @@ func (p *Pooler) pool(database, user string) (*Pool, *wire.Error) {
 	return p.poolFor(database, func(conf *config.Config) (config.Pool, bool) { return conf.Pool(database, user) })
 }
 
-// poolFor finds or makes the pool of a database that has the settings that choose finds. choose is called with the lock held: a pool is made of the settings of the moment, or is there for the reload that changes them.
-// The pool is not dropped before its caller parts with it.
+// poolFor finds or makes the pool of a database that has the settings that choose finds. choose is called with the lock held: a pool is made of the settings of the
+// moment, or is there for the reload that changes them. The pool is not dropped before its caller parts with it.
 func (p *Pooler) poolFor(database string, choose func(*config.Config) (config.Pool, bool)) (*Pool, *wire.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -7,8 +7,9 @@ import (
 	"poolerd/wire"
 )
 
-// Suspend stops all: what is under way is answered, and nothing new begins, neither for clients without a server nor inside transactions, until Resume. It returns when nothing is under way any more, or after
-// suspend_timeout; a query that still runs then goes on, since the pooler has nothing of it that could be flushed. When ctx ends before, it is undone.
+// Suspend stops all: what is under way is answered, and nothing new begins, neither for clients without a server nor inside transactions, until Resume. It returns when
+// nothing is under way any more, or after suspend_timeout; a query that still runs then goes on, since the pooler has nothing of it that could be flushed. When ctx ends
+// before, it is undone.
 func (p *Pooler) Suspend(ctx context.Context) *wire.Error {
 	p.mu.Lock()
 	err := p.mayHold()

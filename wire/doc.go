@@ -25,8 +25,8 @@
 //
 // # Pipeline
 //
-// A pooler must never give a server to a client while it owes another one a reply. Pipeline decides that, and is pure: Sent is told of each message on its way to the server, Receive of each one from it,
-// both in the order of the wire. What it keeps is a queue of operations:
+// A pooler must never give a server to a client while it owes another one a reply. Pipeline decides that, and is pure: Sent is told of each message on its way to the
+// server, Receive of each one from it, both in the order of the wire. What it keeps is a queue of operations:
 //
 //	For     ForClient: forward the replies. ForPooler: we asked, drop them (but an error, which the client must see). ForNobody: nothing was sent, and the
 //	        pooler answers when its turn comes (Turn), so that the client gets its answers in the order of its questions
@@ -53,6 +53,6 @@
 //
 // # Errors
 //
-// Error is for clients: lower case, no full stop, naming the limit. Errorf keeps the session, Fatalf ends it. What goes wrong in reading (io.EOF and its kin) stays a Go error; a malformed packet is an
-// *Error, since the client is told.
+// Error is for clients: lower case, no full stop, naming the limit. Errorf keeps the session, Fatalf ends it. What goes wrong in reading (io.EOF and its kin) stays a Go
+// error; a malformed packet is an *Error, since the client is told.
 package wire
