@@ -13,9 +13,9 @@ import (
 
 // auth_query: the secret of a user who is not in auth_file is asked of a database, by auth_user, on a server of the pool of that database and auth_user, so that the limits of both hold.
 //
-// An answer is never kept for a later login: a password that was changed, or a user who may no longer log in, counts from the next login on, whatever the clock says. What keeps many logins of one user from
-// becoming as many queries is that they share: one query a user is under way, and whoever comes meanwhile waits for the one after it, which is sent once for all of them. A login so never gets an
-// answer to a question that was asked before it came. Memory is bounded by the logins under way.
+// An answer is never kept for a later login: a password that was changed, or a user who may no longer log in, counts from the next login on, whatever the clock says.
+// What keeps many logins of one user from becoming as many queries is that they share: one query a user is under way, and whoever comes meanwhile waits for the one after
+// it, which is sent once for all of them. A login so never gets an answer to a question that was asked before it came. Memory is bounded by the logins under way.
 
 // authQuestion is what one query asks.
 type authQuestion struct {

@@ -128,12 +128,6 @@ type Client struct {
 	limitsOf *config.Config
 }
 
-// doom ends a client from outside its goroutine.
-type doom struct {
-	reason string
-	err    *wire.Error // sent before the end
-}
-
 // unnamedStatement is the client's unnamed statement.
 type unnamedStatement struct {
 	exists bool
@@ -302,21 +296,11 @@ func (c *Client) leaveWith(reason string, err *wire.Error) {
 	if c.left != "" {
 		return
 	}
-	fatal := *err
-	fatal.Severity = "FATAL"
-	c.logError(&fatal)
+	fatal := err.Fatal()
+	c.logError(fatal)
 	c.leave(reason)
 	c.reply = fatal.Append(c.reply)
 	c.flushReply()
-}
-
-func (c *Client) leaveDoomed() {
-	d := c.doom.Load()
-	_ = c.conn.SetDeadline(time.Now().Add(farewellLimit))
-	if d.err != nil && !c.toldWhy && c.body == 0 && (c.busy == nil || c.busy.replies.boundary()) {
-		c.leaveWith(d.reason, d.err)
-	}
-	c.leave(d.reason)
 }
 
 // become gives the client the session parameters that it has from now on.
@@ -369,52 +353,4 @@ func (c *Client) detach() *Server {
 	c.server = nil
 	c.mu.Unlock()
 	return s
-}
-
-// end ends the client from any goroutine: at once where it waits, else after its query was cancelled.
-func (c *Client) end(reason string, err *wire.Error) {
-	if !c.doom.CompareAndSwap(nil, &doom{reason, err}) {
-		return
-	}
-	c.mu.Lock()
-	state, s := c.state, c.server
-	if state != StateWaiting && state != StateActive && c.conn != nil { // one of our own (borrow) has none
-		_ = c.conn.SetReadDeadline(past)
-	}
-	c.mu.Unlock()
-	switch state {
-	case StateWaiting:
-		c.pool.withdraw(c.waiter, err)
-	case StateActive:
-		c.pooler.tasks.Go(func() { c.interrupt(s) })
-	case StateLogin:
-		c.pooler.changed.ring() // it may wait for a place (awaitPlace)
-	}
-}
-
-// endIfIdle ends the client unless it is in a transaction; then it ends with that.
-func (c *Client) endIfIdle(reason string, err *wire.Error) {
-	c.mu.Lock()
-	idle := c.state == StateIdle || c.state == StateLogin || c.state == StateInTx && !c.inside
-	c.mu.Unlock()
-	if idle {
-		c.end(reason, err)
-	}
-}
-
-// interrupt cancels what runs, and takes the sockets from whoever waits for them when that does not help.
-func (c *Client) interrupt(s *Server) {
-	if s != nil {
-		c.cancelOn(s)
-	}
-	c.pooler.after(interruptLimit, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.state == StateActive {
-			_ = c.conn.SetDeadline(past)
-			if c.server != nil {
-				_ = c.server.conn.SetDeadline(past)
-			}
-		}
-	})
 }

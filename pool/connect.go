@@ -71,7 +71,7 @@ func (p *Pool) adoptLease(ctx context.Context, lease *pgxpool.Conn, generation i
 	s := newServer(p, generation, nc, pg.PID(), pg.SecretKey())
 	s.lease = lease
 	p.space.Empty().Learn(s.reported)
-	p.pooler.log.Debug().Str("database", p.key.Database).Str("user", p.key.User).Uint32("pid", s.pid).Msg("server opened")
+	p.pooler.log.Debug().Str("database", p.key.Database).Str("user", p.key.User).Uint64("server", s.id).Uint32("pid", s.pid).Msg("server opened")
 	if err := p.watched.meet(s); err != nil {
 		return nil, err
 	}

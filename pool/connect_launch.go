@@ -18,16 +18,6 @@ import (
 	"poolerd/wire/sock"
 )
 
-// Why a connection was closed that never became a Server: PgBouncer's words in the log.
-const (
-	closedDial    = "connect failed"
-	closedLate    = "connect timeout"
-	closedLookup  = "server DNS lookup failed"
-	closedCrashed = "server conn crashed?"
-	closedLogin   = "login failed"
-	closedNoTLS   = "server refused SSL"
-)
-
 var (
 	errNoTLS     = errors.New("server refused SSL")
 	errSecondWay = errors.New("the other kind of connection would fare no better")
@@ -51,7 +41,7 @@ type launch struct {
 func (p *Pool) aim(cc *pgconn.Config, conf config.Pool, kind replicationKind) error {
 	global := p.pooler.config()
 	client := p.pooler.access.Load().servers
-	l := &launch{pool: p, conf: conf, replication: kind, global: global, secure: client, hosts: hostsOf(conf.Database, global)}
+	l := &launch{pool: p, conf: conf, replication: kind, global: global, secure: client, hosts: conf.Database.Hosts()}
 	l.known = func(e endpoint) Credentials { return p.secretsFor(conf, e) }
 	l.ways = waysTo(p.hostsInTurn(l.hosts, conf.Database.LoadBalance), global.ServerTLS.Mode)
 	cc.Host, cc.Port = wayPrefix, uint16(conf.Database.Port)
@@ -90,7 +80,7 @@ func (l *launch) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	endpoints, err := l.pool.pooler.endpoints(ctx, w.host, l.conf.Database.Port)
 	if err != nil {
 		if failed := (*errLookup)(nil); !errors.As(err, &failed) || !failed.remembered {
-			l.logClosed(l.pool.pooler.ids.Add(1), endpoint{host: w.host, address: w.host}, began, closedLookup)
+			l.logClosed(l.pool.pooler.ids.Add(1), endpoint{host: w.host, address: w.host}, began, reasonLookupFailed)
 		}
 		return nil, err
 	}
@@ -118,7 +108,7 @@ func (l *launch) open(ctx context.Context, e endpoint, use tlsUse, left int) (_ 
 		ctx, stop = context.WithTimeout(ctx, max(time.Until(deadline)/time.Duration(left), min(time.Second, time.Until(deadline))))
 		defer stop()
 	}
-	c.reason = closedDial
+	c.reason = reasonConnectFailed
 	nc, err := e.dial(ctx, l.global)
 	if err != nil {
 		return nil, err
@@ -150,11 +140,11 @@ func (l *launch) secureConn(ctx context.Context, c *loginConn, use tlsUse) error
 		if use == tlsIfAble {
 			return nil
 		}
-		c.reason = closedNoTLS
+		c.reason = reasonNoTLS
 		return err
 	case err != nil:
 		if ctx.Err() != nil {
-			c.reason = closedLate
+			c.reason = reasonConnectTimeout
 			return err
 		}
 		l.other = use == tlsIfAble
@@ -172,10 +162,7 @@ func (l *launch) secureConn(ctx context.Context, c *loginConn, use tlsUse) error
 func startTLS(ctx context.Context, nc net.Conn, conf *tls.Config, direct bool) (*tls.Conn, error) {
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(past) })
 	defer stop()
-	if direct {
-		conf = conf.Clone()
-		conf.NextProtos = []string{"postgresql"}
-	} else {
+	if !direct {
 		if _, err := nc.Write(wire.AppendSSLRequest(nil)); err != nil {
 			return nil, fmt.Errorf("ask for TLS: %w", err)
 		}
@@ -217,7 +204,7 @@ func (l *launch) log(id uint64, e endpoint) *zerolog.Logger {
 
 func (l *launch) logClosed(id uint64, e endpoint, began time.Time, reason string) {
 	if l.global.LogDisconnections {
-		l.log(id, e).Info().Msgf("closing because: %s (age=%ds)", reason, int(time.Since(began).Seconds()))
+		l.log(id, e).Info().Msg(closing(reason, began, time.Now()))
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 	"poolerd/pool/config"
 )
 
-// tune sets tcp_user_timeout (for how long sent bytes may stay unacknowledged before the connection is given up) and tcp_socket_buffer; 0 leaves each to the system. On a socket that will connect it comes
-// before that: the window that the kernel offers then fits the buffer. One that shrinks later takes so little of a full segment that the other side sends by its persist timer, 8 KiB in 200 ms.
+// tune sets tcp_user_timeout (for how long sent bytes may stay unacknowledged before the connection is given up) and tcp_socket_buffer; 0 leaves each to the system. On a
+// socket that will connect it comes before that: the window that the kernel offers then fits the buffer. One that shrinks later takes so little of a full segment that
+// the other side sends by its persist timer, 8 KiB in 200 ms.
 func tune(raw syscall.RawConn, global *config.Config) error {
 	var failed error
 	if err := raw.Control(func(fd uintptr) {

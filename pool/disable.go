@@ -1,9 +1,6 @@
 package pool
 
-import (
-	"poolerd/pool/config"
-	"poolerd/wire"
-)
+import "poolerd/wire"
 
 // Disable makes a database refuse new clients. Those that it has stay.
 func (p *Pooler) Disable(database string) *wire.Error { return p.setDisabled(database, true) }
@@ -12,11 +9,8 @@ func (p *Pooler) Disable(database string) *wire.Error { return p.setDisabled(dat
 func (p *Pooler) Enable(database string) *wire.Error { return p.setDisabled(database, false) }
 
 func (p *Pooler) setDisabled(database string, to bool) *wire.Error {
-	switch {
-	case database == "":
+	if database == "" {
 		return errCommand("a database is required")
-	case config.Reserved(database):
-		return errCommand("cannot disable admin db: %s", database)
 	}
 	if err := p.named(database, "disable"); err != nil {
 		return err

@@ -30,8 +30,8 @@ func onlyClient(t *testing.T, p *Pooler, database string) *Client {
 	return all[0]
 }
 
-// TestEndedWhileServed: a client is ended in the moment between the grant of its server and the statement that it is for. Nobody who ended it has seen a server to cancel on, and so the client itself has to see to
-// it that its statement, which may take for ever, does not hold it.
+// TestEndedWhileServed: a client is ended in the moment between the grant of its server and the statement that it is for. Nobody who ended it has seen a server to cancel
+// on, and so the client itself has to see to it that its statement, which may take for ever, does not hold it.
 func TestEndedWhileServed(t *testing.T) {
 	f := startFake(t)
 	hanging := f.hang()

@@ -20,7 +20,10 @@ func (p *Pool) makeRoom() {
 			shares.unfeed(p)
 			return
 		}
-		if s := from.takeOldest(); s != nil {
+		from.mu.Lock()
+		s := from.takeOldest()
+		from.mu.Unlock()
+		if s != nil {
 			s.discard(reasonEvicted)
 			return
 		}
@@ -44,10 +47,8 @@ func (p *Pooler) longestIdle(hungry *Pool, why limit) *Pool {
 	return from
 }
 
-// takeOldest takes the free server that was used longest ago, which is the first in either order of use.
+// takeOldest takes the free server that was used longest ago, which is the first in either order of use; nil when there is none. The lock is held.
 func (p *Pool) takeOldest() *Server {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if len(p.free) == 0 {
 		return nil
 	}

@@ -64,6 +64,14 @@ func errCommand(format string, args ...any) *wire.Error {
 	return wire.Errorf(wire.CodeProtocolViolation, format, args...)
 }
 
+// mayHold refuses a command that holds databases where all are held already, or their servers about to go. Pooler.mu is held.
+func (p *Pooler) mayHold() *wire.Error {
+	if p.gates.all != holdNothing || p.stage.Load() >= stageWaitForServers {
+		return errCommand("already suspended/paused")
+	}
+	return nil
+}
+
 // named checks the database that a command names, if it names one. verb is what the console's own does not bear.
 func (p *Pooler) named(database, verb string) *wire.Error {
 	if database == "" {

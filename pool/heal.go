@@ -7,9 +7,10 @@ import (
 	"poolerd/wire"
 )
 
-// Healing: a server refuses a prepared statement that it has from before a DDL ("cached plan must not change result type", 0A000), or that a function has deallocated (26000). PostgreSQL says
-// so at Bind or Describe, before anything of the statement is done. Where it is the first of its transaction nothing has happened at all, and the request of a client that does not rely on what it was told before is sent again, the
-// statement prepared anew. The client does not notice. Elsewhere it gets the error that it would get without a pooler.
+// Healing: a server refuses a prepared statement that it has from before a DDL ("cached plan must not change result type", 0A000), or that a function has deallocated
+// (26000). PostgreSQL says so at Bind or Describe, before anything of the statement is done. Where it is the first of its transaction nothing has happened at all, and
+// the request of a client that does not rely on what it was told before is sent again, the statement prepared anew. The client does not notice. Elsewhere it gets the
+// error that it would get without a pooler.
 
 // attempt is the request under way, as far as it can be sent a second time.
 type attempt struct {

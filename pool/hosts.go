@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"poolerd/pool/config"
 	"poolerd/wire/secure"
 )
 
@@ -40,17 +39,6 @@ func (e endpoint) String() string {
 // isSocket tells whether a host is the directory of a Unix socket: in the file system, or "@..." in Linux's abstract name space.
 func isSocket(host string) bool { return strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") }
 
-// hostsOf gives the hosts of a database: what is named there, or the pooler's own unix_socket_dir, or this machine.
-func hostsOf(db config.Database, global *config.Config) []string {
-	switch hosts := db.Hosts(); {
-	case len(hosts) > 0:
-		return hosts
-	case global.UnixSocketDir != "":
-		return []string{global.UnixSocketDir}
-	}
-	return []string{"localhost"}
-}
-
 // endpoints gives the places where host may be reached, in the order in which they are to be tried.
 func (p *Pooler) endpoints(ctx context.Context, host string, port int) ([]endpoint, error) {
 	if isSocket(host) {
@@ -63,7 +51,7 @@ func (p *Pooler) endpoints(ctx context.Context, host string, port int) ([]endpoi
 		return []endpoint{at(addr)}, nil
 	}
 	conf := p.config()
-	addrs, err := p.names.resolve(ctx, host, ttls{conf.DNSMaxTTL, conf.DNSNXDomainTTL}, func(ask func(context.Context)) { p.tasks.Go(func() { ask(p.life) }) })
+	addrs, err := p.resolver.resolve(ctx, host, ttls{conf.DNSMaxTTL, conf.DNSNXDomainTTL}, func(ask func(context.Context)) { p.tasks.Go(func() { ask(p.life) }) })
 	if err != nil {
 		return nil, err
 	}

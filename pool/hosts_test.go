@@ -74,20 +74,6 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-func TestHostsOf(t *testing.T) {
-	conf := config.Defaults()
-	conf.UnixSocketDir = "/run/x"
-	for host, want := range map[string]string{"": "/run/x", "a": "a", "a, b,::1": "a b ::1"} {
-		if got := strings.Join(hostsOf(config.Database{Host: host}, conf), " "); got != want {
-			t.Errorf("%q: %s, want %s", host, got, want)
-		}
-	}
-	conf.UnixSocketDir = ""
-	if got := hostsOf(config.Database{}, conf); !slices.Equal(got, []string{"localhost"}) {
-		t.Errorf("without a socket: %v", got)
-	}
-}
-
 // TestHostsInTurn: round-robin takes another host each time, disable keeps the one that was reached.
 func TestHostsInTurn(t *testing.T) {
 	hosts := []string{"a", "b", "c"}

@@ -109,7 +109,7 @@ func (c *Client) readSettings(s *Server, marks lex.Marks) error {
 		if len(row) != 2 {
 			continue
 		}
-		name := lower(string(row[0]))
+		name := strings.ToLower(string(row[0]))
 		found[name] = true
 		switch {
 		case !rememberable(name):

@@ -18,9 +18,9 @@ func (p *Pooler) Kill(database string) *wire.Error {
 		return err
 	}
 	p.mu.Lock()
-	if p.gates.all != holdNothing || p.stage.Load() >= stageWaitForServers {
+	if err := p.mayHold(); err != nil {
 		p.mu.Unlock()
-		return errCommand("already suspended/paused")
+		return err
 	}
 	if database != "" {
 		p.gates.paused[database] = true

@@ -31,8 +31,9 @@ const (
 	leakPatience = 10 * time.Second // for anything that takes milliseconds on a machine with nothing else to do
 )
 
-// TestNothingLeaks lets four to six clients do whatever leaves something in a session, in random order, on three servers. After each release of a server its session must be a fresh one's
-// but for what the pooler believes it to have, and each client must find its own session as if it had a PostgreSQL of its own. POOLERD_LEAK=60s makes it longer; rapid's flags work as well, -rapid.seed for example.
+// TestNothingLeaks lets four to six clients do whatever leaves something in a session, in random order, on three servers. After each release of a server its session must
+// be a fresh one's but for what the pooler believes it to have, and each client must find its own session as if it had a PostgreSQL of its own. POOLERD_LEAK=60s makes it
+// longer; rapid's flags work as well, -rapid.seed for example.
 func TestNothingLeaks(t *testing.T) {
 	limit := leakFor
 	if s := os.Getenv("POOLERD_LEAK"); s != "" {

@@ -123,10 +123,8 @@ func (l *login) end(r *refusal) {
 		l.tag(l.pooler.log.Info()).Msg(closing(r.reason, l.began, time.Now()))
 	}
 	if r.answer != nil {
-		fatal := *r.answer
-		fatal.Severity = "FATAL"
 		_ = l.socket.SetDeadline(time.Now().Add(farewellLimit))
-		_, _ = l.conn.Write(fatal.Append(nil))
+		_, _ = l.conn.Write(r.answer.Fatal().Append(nil))
 	}
 	if l.unlisted { // the client has all that it gets by then, so that the time that this takes tells it nothing
 		_ = l.socket.Close()

@@ -85,7 +85,7 @@ func unproven(err error) bool {
 }
 
 func (l *login) noDatabase() error {
-	err := wire.Fatalf(wire.CodeUndefinedDatabase, "no such database: %s", l.database)
+	err := errNoDatabase(l.database)
 	if l.replication == physicalReplication {
 		err.Hint = "a client that names no database for physical replication asks for one called replication: name one of [databases], or add an entry replication = host=..."
 	}
@@ -162,17 +162,20 @@ func (l *login) chooseMethod() error {
 		return wire.Fatalf(wire.CodeInvalidAuthorization, "no authentication method is found")
 	}
 	l.rule = rule
-	if l.method, ok = methodsOfRules[rule.Method]; !ok {
+	if l.method, ok = methodOf(rule); !ok {
 		l.tag(l.pooler.log.Error()).Int("line", rule.Line).Msgf("hba method %s is not known", rule.Method)
 		l.method = config.AuthReject
 	}
 	return nil
 }
 
-// methodsOfRules are the methods by their names in auth_hba_file.
-var methodsOfRules = map[string]config.AuthType{
-	hba.Trust: config.AuthTrust, hba.Reject: config.AuthReject, hba.MD5: config.AuthMD5, hba.Password: config.AuthPlain,
-	hba.SCRAM: config.AuthSCRAM, hba.Cert: config.AuthCert, hba.Peer: config.AuthPeer, hba.LDAP: config.AuthLDAP,
+// methodOf gives the method that a line of auth_hba_file names.
+func methodOf(rule hba.Rule) (m config.AuthType, ok bool) {
+	m, ok = map[string]config.AuthType{
+		hba.Trust: config.AuthTrust, hba.Reject: config.AuthReject, hba.MD5: config.AuthMD5, hba.Password: config.AuthPlain,
+		hba.SCRAM: config.AuthSCRAM, hba.Cert: config.AuthCert, hba.Peer: config.AuthPeer, hba.LDAP: config.AuthLDAP,
+	}[rule.Method]
+	return m, ok
 }
 
 // known tells whether the client's user exists, as far as that can be known.

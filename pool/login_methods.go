@@ -12,9 +12,6 @@ import (
 	"poolerd/wire/sock"
 )
 
-// mostLDAP bounds the questions to LDAP servers that are under way at once: each holds a connection there.
-const mostLDAP = 32
-
 // proveNothing is auth_type = any: the client's name means nothing, and the database must say as whom it is served.
 func (l *login) proveNothing() error {
 	if l.console || l.missing {
@@ -130,10 +127,10 @@ func (l *login) wrongPassword(err *wire.Error, sasl bool) error {
 		told.Detail = reason
 	}
 	if l.pool.AuthUser != "" {
-		told.Detail = "wrong password, or no such user"
-		if told.Detail = reason + ": " + told.Detail; l.secret.queried && !l.secret.known {
-			reason = "no such user"
-		}
+		told.Detail = reason + ": wrong password, or no such user"
+	}
+	if l.secret.queried && !l.secret.known {
+		reason = "no such user"
 	}
 	return &refusal{reason: reason, answer: &told}
 }
@@ -221,30 +218,20 @@ func (l *login) proveByLDAP() error {
 	if l.conf.AuthType == config.AuthHBA {
 		options = l.access.byRule[hbaLine{l.rule.File, l.rule.Line}]
 	}
-	if _, err := l.conn.Write(wire.AppendAuthenticationCleartext(nil)); err != nil {
+	if _, err := l.conn.Write(auth.PasswordRequest()); err != nil {
 		return err
 	}
 	body, err := l.readPassword(mostPassword)
 	if err != nil {
 		return err
 	}
-	text, rest, ok := wire.CString(body)
-	if !ok || len(rest) > 0 {
-		return wire.Fatalf(wire.CodeProtocolViolation, "invalid password packet size")
-	}
-	password := string(text)
+	password, refused := auth.ParsePassword(body)
 	clear(body)
-	if password == "" { // an LDAP server takes it for an anonymous login, which succeeds
-		return wire.Fatalf(wire.CodeInvalidPassword, "empty password returned by client")
+	if refused != nil { // an empty one, too, which an LDAP server takes for an anonymous login, and lets in
+		return refused
 	}
 	ctx, stop := l.context()
 	defer stop()
-	select {
-	case l.pooler.ldap <- struct{}{}:
-		defer func() { <-l.pooler.ldap }()
-	case <-ctx.Done():
-		return wire.Fatalf(wire.CodeProtocolViolation, "client_login_timeout")
-	}
 	if err := options.Check(ctx, l.user, password); err != nil {
 		l.tag(l.pooler.log.Warn()).Err(err).Msg("LDAP server refused the login")
 		return wire.Fatalf(wire.CodeInvalidPassword, "LDAP authentication failed")

@@ -74,7 +74,7 @@ func (l *login) logLogin() {
 func (l *login) parameters(pool *Pool) (*vars.Set, *wire.Error) {
 	set := pool.space.Empty()
 	add := func(name, value string) {
-		name = lower(name)
+		name = strings.ToLower(name)
 		if !slices.Contains(l.conf.IgnoreStartupParameters, name) {
 			set = set.With(vars.Item{Name: name, Value: value})
 		}
@@ -102,8 +102,6 @@ func (l *login) parameters(pool *Pool) (*vars.Set, *wire.Error) {
 	return set, nil
 }
 
-func lower(s string) string { return strings.ToLower(s) }
-
 // welcome greets the client as its server would. What a server with its parameters reports is known, or is asked of one now; that one also tells whether they
 // are valid.
 func (l *login) welcome(c *Client) error {
@@ -111,12 +109,10 @@ func (l *login) welcome(c *Client) error {
 	if !ok {
 		var refused *wire.Error
 		if reported, refused = c.meet(); refused != nil {
-			fatal := *refused
-			fatal.Severity = "FATAL"
 			if _, err := l.conn.Write(wire.AppendAuthenticationOK(nil)); err != nil { // the login was right, as PostgreSQL would say first
 				return err
 			}
-			return &fatal
+			return refused
 		}
 	}
 	_, err := l.conn.Write(appendWelcome(wire.AppendAuthenticationOK(nil), reported, c.key))

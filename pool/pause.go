@@ -13,9 +13,10 @@ func errCommandCanceled() *wire.Error {
 	return wire.Errorf(wire.CodeQueryCanceled, "canceling statement due to user request")
 }
 
-// Pause keeps the servers of a database, of all when it is empty, from being given to clients, and returns when the last one is closed: each one is as soon as it comes free by the rules of its pool_mode.
-// Clients that ask for a server meanwhile wait until Resume, for query_wait_timeout at most. Clients that LISTEN in transaction mode are closed, since the connection that listens for them
-// has to go as well. When ctx ends before, a PAUSE of all is undone; one of a single database stays, as in PgBouncer.
+// Pause keeps the servers of a database, of all when it is empty, from being given to clients, and returns when the last one is closed: each one is as soon as it comes
+// free by the rules of its pool_mode. Clients that ask for a server meanwhile wait until Resume, for query_wait_timeout at most. Clients that LISTEN in transaction mode
+// are closed, since the connection that listens for them has to go as well. When ctx ends before, a PAUSE of all is undone; one of a single database stays, as in
+// PgBouncer.
 func (p *Pooler) Pause(ctx context.Context, database string) *wire.Error {
 	if err := p.startPause(database); err != nil {
 		return err
@@ -45,9 +46,9 @@ func (p *Pooler) startPause(database string) *wire.Error {
 		return err
 	}
 	p.mu.Lock()
-	if p.gates.all != holdNothing || p.stage.Load() >= stageWaitForServers {
+	if err := p.mayHold(); err != nil {
 		p.mu.Unlock()
-		return errCommand("already suspended/paused")
+		return err
 	}
 	if database == "" {
 		p.gates.all = holdPaused

@@ -154,7 +154,7 @@ func (p *Pool) take(c *Client) *Server {
 // release takes a server that may serve anyone, and hands it to the client that has waited longest.
 func (p *Pool) release(s *Server, now time.Time) {
 	if !s.pipe.Idle() {
-		p.pooler.log.Error().Uint32("pid", s.pid).Str("database", p.key.Database).Msg("a server that is not idle was to be given back: it is closed")
+		p.pooler.log.Error().Uint64("server", s.id).Str("database", p.key.Database).Msg("a server that is not idle was to be given back: it is closed")
 		s.discard(reasonDoubt)
 		return
 	}
@@ -220,7 +220,7 @@ func (s *Server) discard(reason string) {
 	p := s.pool
 	s.pipe.Reset()
 	s.stmts.Clear()
-	_ = s.conn.SetDeadline(time.Time{})
+	_ = s.conn.SetDeadline(noDeadline)
 	s.logClosing(reason)
 	p.pooler.tasks.Go(func() { // closing waits for the network
 		ctx, cancel := context.WithTimeout(context.Background(), closeLimit)

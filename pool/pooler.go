@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,7 +28,7 @@ type Pooler struct {
 	peers       peers
 	shares      shares
 	seats       seats
-	names       names
+	resolver    resolver
 	ids         atomic.Uint64
 	began       time.Time
 	console     Console
@@ -37,7 +38,6 @@ type Pooler struct {
 	slowdown    *slowdown
 	lobby       lobby
 	judging     chan struct{} // a place for each proof that is being checked
-	ldap        chan struct{} // a place for each question to an LDAP server
 	recorder    *recorder     // nil when nothing is recorded
 	released    func(*Server) // sees every server that is about to be free; nil but in tests
 
@@ -77,7 +77,7 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	life, kill := context.WithCancel(context.Background())
 	p := &Pooler{
 		log: log, auth: auth.New(), statements: stmt.NewTable(), shares: newShares(), seats: newSeats(), gates: newGates(), began: time.Now(),
-		slowdown: newSlowdown(), ldap: make(chan struct{}, mostLDAP), judging: make(chan struct{}, judgesOf(runtime.GOMAXPROCS(0))),
+		slowdown: newSlowdown(), judging: make(chan struct{}, judgesOf(runtime.GOMAXPROCS(0))),
 		life: life, kill: kill,
 		pools: map[Key]*Pool{}, hubs: map[hubKey]*listen.Hub{}, watches: map[string]*watched{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
 	}
@@ -85,7 +85,7 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	p.settings.Store(conf)
 	p.access.Store(access)
 	p.stats.start(p.began)
-	p.names.moved = p.hostMoved
+	p.resolver.moved = p.hostMoved
 	if conf.Record != "" {
 		if p.recorder, err = newRecorder(conf.Record, conf.RecordParameters, log); err != nil {
 			return nil, err
@@ -112,7 +112,7 @@ func (p *Pooler) Serve(listeners ...net.Listener) error {
 			_ = l.Close()
 		}
 	default:
-		p.StopListening()
+		p.stopListening()
 	}
 	p.tasks.Go(p.tendAll)
 	p.tasks.Go(func() { p.access.Load().prepare(p.auth) })
@@ -195,7 +195,7 @@ func (p *Pooler) prepare(nc net.Conn) {
 // survive keeps one client's broken invariant from taking everyone down.
 func (p *Pooler) survive(nc net.Conn) {
 	if r := recover(); r != nil {
-		p.log.Error().Str("client_addr", nc.RemoteAddr().String()).Str("panic", fmt.Sprint(r)).Bytes("stack", stack()).Msg(reasonPanic)
+		p.log.Error().Str("client_addr", nc.RemoteAddr().String()).Str("panic", fmt.Sprint(r)).Bytes("stack", debug.Stack()).Msg(reasonPanic)
 		_ = nc.Close()
 	}
 }

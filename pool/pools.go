@@ -15,14 +15,14 @@ func (p *Pooler) pool(database, user string) (*Pool, *wire.Error) {
 	return p.poolFor(database, func(conf *config.Config) (config.Pool, bool) { return conf.Pool(database, user) })
 }
 
-// poolFor finds or makes the pool of a database that has the settings that choose finds. choose is called with the lock held: a pool is made of the settings of the moment, or is there for the reload that changes them.
-// The pool is not dropped before its caller parts with it.
+// poolFor finds or makes the pool of a database that has the settings that choose finds. choose is called with the lock held: a pool is made of the settings of the
+// moment, or is there for the reload that changes them. The pool is not dropped before its caller parts with it.
 func (p *Pooler) poolFor(database string, choose func(*config.Config) (config.Pool, bool)) (*Pool, *wire.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	conf, ok := choose(p.config())
 	if !ok {
-		return nil, wire.Fatalf(wire.CodeUndefinedDatabase, `no such database: %s`, database)
+		return nil, errNoDatabase(database)
 	}
 	key := Key{database, conf.User}
 	if pool, ok := p.pools[key]; ok {
@@ -50,6 +50,10 @@ func (p *Pooler) poolFor(database string, choose func(*config.Config) (config.Po
 	}
 	p.pools[key] = pool
 	return pool, nil
+}
+
+func errNoDatabase(name string) *wire.Error {
+	return wire.Fatalf(wire.CodeUndefinedDatabase, "no such database: %s", name)
 }
 
 // isAuto tells whether a database has no entry of its own.
@@ -107,14 +111,19 @@ func (p *Pooler) tendPools(now time.Time, conf *config.Config) {
 		}
 		delete(p.watches, key.Database)
 		if !p.Draining() {
-			p.log.Warn().Str("database", key.Database).Msgf("dropping database '%s' as it does not exist anymore or inactive auto-database", key.Database)
+			p.logDropped(key.Database)
 		}
 	}
 }
 
-// absentKept is how long the pool of a database is kept that PostgreSQL says is not there. Where auth_query is asked in the client's own database anybody can name some, without a password, and as many as
-// he likes: they are not to pile up for an hour.
+// absentKept is how long the pool of a database is kept that PostgreSQL says is not there. Where auth_query is asked in the client's own database anybody can
+// name some, without a password, and as many as he likes: they are not to pile up for an hour.
 const absentKept = 10 * time.Second
+
+// logDropped tells of a database that is served no more, in PgBouncer's words.
+func (p *Pooler) logDropped(database string) {
+	p.log.Warn().Str("database", database).Msgf("dropping database '%s' as it does not exist anymore or inactive auto-database", database)
+}
 
 // unused tells whether nobody has had anything of the pool for long, and closes it then, with the keys of its user.
 func (p *Pool) unused(now time.Time, conf *config.Config) bool {

@@ -9,7 +9,8 @@ import (
 	"poolerd/wire"
 )
 
-// TestPoolOfTheSettingsOfTheMoment: a login that has looked its settings up just before a RELOAD must not leave a pool behind that the RELOAD has not seen: it would keep the old address until the next one.
+// TestPoolOfTheSettingsOfTheMoment: a login that has looked its settings up just before a RELOAD must not leave a pool behind that the RELOAD has not seen: it would keep
+// the old address until the next one.
 func TestPoolOfTheSettingsOfTheMoment(t *testing.T) {
 	f := startFake(t)
 	p, _ := startPooler(t, f.url(), nil)

@@ -51,6 +51,17 @@ const (
 	reasonAuthQuery      = "error response from auth_query"
 )
 
+// Why a connection to PostgreSQL went before it was a Server; the others are above, or the words of PostgreSQL's own refusal.
+const (
+	reasonConnectFailed  = "connect failed"
+	reasonConnectTimeout = "connect timeout"
+	reasonLookupFailed   = "server DNS lookup failed"
+	reasonNoTLS          = "server refused SSL"
+	reasonBadHeader      = "bad pkt header"
+	reasonBadError       = "bad error message"
+	reasonAuthRefused    = "failed to answer authreq" // for lack of a secret that serves, or since the server cannot be trusted
+)
+
 // closing is the line that tells of an end, in PgBouncer's form. The age is in whole seconds.
 func closing(reason string, began, now time.Time) string {
 	return fmt.Sprintf("closing because: %s (age=%ds)", reason, int64(now.Sub(began)/time.Second))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -168,7 +169,7 @@ func (r *recorder) run() {
 func (r *recorder) drain() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", stack()).Msg(reasonPanic)
+			r.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg(reasonPanic)
 			err = fmt.Errorf("broken invariant: %v", p)
 		}
 	}()

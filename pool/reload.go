@@ -112,7 +112,7 @@ func (p *Pooler) remove(pool *Pool) {
 	if pool.ending.Load() != nil {
 		return
 	}
-	p.log.Warn().Str("database", pool.key.Database).Msgf("dropping database '%s' as it does not exist anymore or inactive auto-database", pool.key.Database)
+	p.logDropped(pool.key.Database)
 	why := &ending{reason: reasonRemoved, err: wire.Fatalf(wire.CodeAdminShutdown, reasonRemoved), sessions: true}
 	pool.finishUp(why)
 	for _, c := range p.allClients() {

@@ -185,7 +185,7 @@ func (r *replication) take(ctx context.Context, pg *pgconn.PgConn) ([]vars.Repor
 func (l *login) passedOn() map[string]string {
 	params := map[string]string{"replication": l.replication.parameter()}
 	for _, param := range l.startup.Params {
-		switch name := lower(param.Name); {
+		switch name := strings.ToLower(param.Name); {
 		case name == "user", name == "database", name == "replication", strings.HasPrefix(param.Name, "_pq_."), slices.Contains(l.conf.IgnoreStartupParameters, name):
 		case name == "application_name" && l.conf.ApplicationNameAddHost:
 			params[name] = param.Value + " - " + l.addr.String()
@@ -198,12 +198,11 @@ func (l *login) passedOn() map[string]string {
 
 // replicationError is what the client is told when its server cannot be had: with the detail where PostgreSQL has refused it, for it was the client's own startup packet.
 func replicationError(err error) *wire.Error {
-	e := *connectError(err)
-	e.Severity = "FATAL"
+	e := connectError(err)
 	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) && e.Code != wire.CodeInvalidPassword {
 		e.Detail, e.Hint = refused.Detail, refused.Hint
 	}
-	return &e
+	return e
 }
 
 // cancelRunning cancels what the server runs.

@@ -42,18 +42,16 @@ func (p *Pool) yield(s *Server) {
 // yieldFree takes the free servers that go for seekers, to be discarded when the lock, which is held, has been given back.
 func (p *Pool) yieldFree() (going []*Server) {
 	for p.lacking() > 0 && len(p.free) > 0 {
-		going = append(going, p.yieldOldest()...)
+		going = append(going, p.yieldOldest())
 	}
 	return going
 }
 
-// yieldOldest takes the free server that was used longest ago.
-func (p *Pool) yieldOldest() []*Server {
-	s := p.free[0]
-	p.free = slices.Delete(p.free, 0, 1)
-	p.busy++
+// yieldOldest takes the free server that was used longest ago, of which there is one. The lock is held.
+func (p *Pool) yieldOldest() *Server {
+	s := p.takeOldest()
 	p.yield(s)
-	return []*Server{s}
+	return s
 }
 
 // awaitPlace waits until pool_size and the limits of the database and of the user leave room for one more server, and the pool is not paused: for query_wait_timeout at most, and as long as the
@@ -112,7 +110,7 @@ func (p *Pool) takePlace(c *Client, me *seeker) bool {
 		p.replicas[c] = p.generation
 	case p.yielding > 0: // its end makes room under the other limits too
 	case len(p.free) > 0:
-		going = p.yieldOldest()
+		going = []*Server{p.yieldOldest()}
 	default:
 		p.pooler.tasks.Go(p.makeRoom)
 	}

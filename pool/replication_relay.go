@@ -119,10 +119,8 @@ func (r *replication) finish(client net.Conn, err error, up *course, served <-ch
 func (r *replication) leaveDoomed(client net.Conn, boundary bool) {
 	d := r.client.doom.Load()
 	if d.err != nil && boundary {
-		fatal := *d.err
-		fatal.Severity = "FATAL"
 		_ = client.SetWriteDeadline(time.Now().Add(farewellLimit))
-		_, _ = client.Write(fatal.Append(nil))
+		_, _ = client.Write(d.err.Fatal().Append(nil))
 	}
 	r.client.leave(d.reason)
 }

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// names resolves the names of servers' hosts, and remembers what came of it: for dns_max_ttl, or for dns_nxdomain_ttl when a name has no address. What the name servers say of
+// resolver finds the addresses of servers' hosts by their names, and remembers what came of it: for dns_max_ttl, or for dns_nxdomain_ttl when a name has no address. What the name servers say of
 // lifetimes is ignored, as PgBouncer ignores it. Of each name one look-up is under way at a time, for all who ask.
-type names struct {
+type resolver struct {
 	lookup func(ctx context.Context, host string) ([]netip.Addr, error) // nil: the system's
 	moved  func(host string, gone []netip.Addr)                         // told of addresses that a name no longer has; nil: nobody is
 
 	mu    sync.Mutex
-	known map[string]*name
+	known map[string]*hostName
 }
 
-// name is what is known of one host name.
-type name struct {
+// hostName is what is known of one name.
+type hostName struct {
 	addrs []netip.Addr
 	err   error
 	until time.Time // when that is forgotten
@@ -51,18 +51,18 @@ func (e *errLookup) Unwrap() error { return e.err }
 
 // resolve gives the addresses of a host, each time another one first. run starts the look-up's goroutine: it goes on when the caller has given up, since others may wait for it. The error is an
 // *errLookup, or ctx's.
-func (n *names) resolve(ctx context.Context, host string, ttl ttls, run func(func(context.Context))) ([]netip.Addr, error) {
-	n.mu.Lock()
-	e, ok := n.known[host]
+func (r *resolver) resolve(ctx context.Context, host string, ttl ttls, run func(func(context.Context))) ([]netip.Addr, error) {
+	r.mu.Lock()
+	e, ok := r.known[host]
 	if !ok {
-		if n.known == nil {
-			n.known = map[string]*name{}
+		if r.known == nil {
+			r.known = map[string]*hostName{}
 		}
-		e = &name{}
-		n.known[host] = e
+		e = &hostName{}
+		r.known[host] = e
 	}
 	if e.query == nil && time.Now().Before(e.until) {
-		defer n.mu.Unlock()
+		defer r.mu.Unlock()
 		if e.err != nil {
 			return nil, &errLookup{host, e.err, true}
 		}
@@ -72,9 +72,9 @@ func (n *names) resolve(ctx context.Context, host string, ttl ttls, run func(fun
 	if f == nil {
 		f, first = &lookup{done: make(chan struct{})}, true
 		e.query = f
-		run(func(ctx context.Context) { n.ask(ctx, host, e, f, ttl) })
+		run(func(ctx context.Context) { r.ask(ctx, host, e, f, ttl) })
 	}
-	n.mu.Unlock()
+	r.mu.Unlock()
 	select {
 	case <-f.done:
 	case <-ctx.Done():
@@ -83,21 +83,21 @@ func (n *names) resolve(ctx context.Context, host string, ttl ttls, run func(fun
 	if f.err != nil {
 		return nil, &errLookup{host, f.err, !first}
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return e.rotate(f.addrs), nil
 }
 
 // rotate gives addrs from the next one on.
-func (e *name) rotate(addrs []netip.Addr) []netip.Addr {
+func (e *hostName) rotate(addrs []netip.Addr) []netip.Addr {
 	at := e.next % len(addrs)
 	e.next++
 	return slices.Concat(addrs[at:], addrs[:at])
 }
 
 // ask looks a name up, and tells everyone who waits.
-func (n *names) ask(ctx context.Context, host string, e *name, f *lookup, ttl ttls) {
-	ask := n.lookup
+func (r *resolver) ask(ctx context.Context, host string, e *hostName, f *lookup, ttl ttls) {
+	ask := r.lookup
 	if ask == nil {
 		ask = lookupIP
 	}
@@ -105,7 +105,7 @@ func (n *names) ask(ctx context.Context, host string, e *name, f *lookup, ttl tt
 	if f.err == nil && len(f.addrs) == 0 {
 		f.err = &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
 	}
-	n.mu.Lock()
+	r.mu.Lock()
 	now := time.Now()
 	var gone []netip.Addr
 	if f.err != nil {
@@ -119,8 +119,8 @@ func (n *names) ask(ctx context.Context, host string, e *name, f *lookup, ttl tt
 		e.addrs, e.err, e.until = f.addrs, nil, now.Add(ttl.found)
 	}
 	e.query = nil
-	moved := n.moved
-	n.mu.Unlock()
+	moved := r.moved
+	r.mu.Unlock()
 	close(f.done)
 	if len(gone) > 0 && moved != nil {
 		moved(host, gone)
@@ -145,11 +145,11 @@ type NameInfo struct {
 
 // Names gives the servers' host names that were looked up, sorted.
 func (p *Pooler) Names() []NameInfo {
-	n, now := &p.names, time.Now()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	all := make([]NameInfo, 0, len(n.known))
-	for host, e := range n.known {
+	r, now := &p.resolver, time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]NameInfo, 0, len(r.known))
+	for host, e := range r.known {
 		all = append(all, NameInfo{Host: host, TTL: max(e.until.Sub(now), 0), Addrs: slices.Clone(e.addrs)})
 	}
 	slices.SortFunc(all, func(a, b NameInfo) int { return strings.Compare(a.Host, b.Host) })

@@ -49,7 +49,7 @@ func inBackground(ask func(context.Context)) { go ask(context.Background()) }
 // TestNames: answers are kept as long as they may be, good ones and bad ones, and the addresses of a name take turns.
 func TestNames(t *testing.T) {
 	z := &zone{addrs: []netip.Addr{a1, a2}}
-	n := &names{lookup: z.lookup}
+	n := &resolver{lookup: z.lookup}
 	resolve := func(ttl ttls) []netip.Addr {
 		t.Helper()
 		addrs, err := n.resolve(t.Context(), "db", ttl, inBackground)
@@ -95,7 +95,7 @@ func TestNames(t *testing.T) {
 // TestNamesAskOnce: any number of connections to one host make one look-up, which goes on without those who give up.
 func TestNamesAskOnce(t *testing.T) {
 	z := &zone{addrs: []netip.Addr{a1}, hold: make(chan struct{})}
-	n := &names{lookup: z.lookup}
+	n := &resolver{lookup: z.lookup}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	if _, err := n.resolve(gone, "db", ttls{}, inBackground); !errors.Is(err, context.Canceled) {
@@ -129,9 +129,9 @@ func TestHostMoved(t *testing.T) {
 	}
 	left, stays, other := at("db", "192.0.2.1:5432"), at("db", "192.0.2.2:5432"), at("192.0.2.1", "192.0.2.1:5432")
 	z := &zone{addrs: []netip.Addr{a1, a2}}
-	p.names.lookup, p.names.moved = z.lookup, p.hostMoved
+	p.resolver.lookup, p.resolver.moved = z.lookup, p.hostMoved
 	for range 2 {
-		if _, err := p.names.resolve(t.Context(), "db", ttls{}, inBackground); err != nil {
+		if _, err := p.resolver.resolve(t.Context(), "db", ttls{}, inBackground); err != nil {
 			t.Fatal(err)
 		}
 		z.set(a2, a3)

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"slices"
@@ -23,14 +22,14 @@ var errBehindLogin = errors.New("the server said something behind its login")
 // loginConn is a connection to PostgreSQL while pgconn logs in on it. It answers requests for authentication itself (serverlogin_auth.go), of which pgconn learns only that it is let in, since
 // pgconn knows passwords and nothing else; and it listens in, since pgconn keeps the ParameterStatus messages to itself. Once the login is done it passes everything on.
 type loginConn struct {
-	net.Conn              // beneath: TCP, a Unix socket, or TLS over a sock.Gate
-	id       uint64       // of the Server that it becomes
-	launch   *launch      // nil after the login
-	at       endpoint     //
-	use      tlsUse       // what was to be done about TLS
-	secured  *tls.Config  // nil: plain
-	tls      string       // what was agreed on
-	began    time.Time    //
+	net.Conn         // beneath: TCP, a Unix socket, or TLS over a sock.Gate
+	id       uint64  // of the Server that it becomes
+	launch   *launch // nil after the login
+	at       endpoint
+	use      tlsUse      // what was to be done about TLS
+	secured  *tls.Config // nil: plain
+	tls      string      // what was agreed on
+	began    time.Time
 	auth     conversation // the authentication, until the login is done
 
 	in       []byte // read, and not looked at yet
@@ -68,7 +67,7 @@ func (c *loginConn) hear() error {
 		typ, size, ok := wire.Header(c.in)
 		switch {
 		case !ok || size > mostInLogin:
-			return c.fail("bad pkt header", fmt.Errorf("the server sent a message of type %q with an impossible length in its login", typ))
+			return c.fail(reasonBadHeader, fmt.Errorf("the server sent a message of type %q with an impossible length in its login", typ))
 		case len(c.in) < size:
 			return c.failedRead(n, err)
 		}
@@ -87,9 +86,9 @@ func (c *loginConn) failedRead(n int, err error) error {
 	case err == nil || n > 0 && len(c.out) > 0:
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return c.fail(closedLate, err)
+		return c.fail(reasonConnectTimeout, err)
 	case c.reason == "":
-		c.reason = closedCrashed
+		c.reason = reasonServerGone
 	}
 	return err
 }
@@ -126,12 +125,12 @@ func (c *loginConn) take(typ byte, message []byte) error {
 func (c *loginConn) refused(body []byte) {
 	e, err := wire.ParseError(body)
 	if err != nil {
-		c.reason = "bad error message"
+		c.reason = reasonBadError
 		return
 	}
 	c.reason = e.Message
 	if c.launch.replication != notReplication {
-		c.reason = closedLogin // PgBouncer's word where only replication may be refused
+		c.reason = reasonLoginFailed // PgBouncer's word where only replication may be refused
 	}
 	c.launch.refused(c, e)
 	c.launch.log(c.id, c.at).Warn().Msgf("server login failed: %s %s", e.Severity, e.Message)
@@ -148,7 +147,7 @@ func (c *loginConn) Close() error {
 	if !c.done && !c.closed {
 		c.closed = true
 		if c.reason == "" {
-			c.reason = closedLogin
+			c.reason = reasonLoginFailed
 		}
 		c.auth.end()
 		c.launch.logClosed(c.id, c.at, c.began, c.reason)
@@ -167,5 +166,3 @@ func (c *loginConn) taken() error {
 	c.in, c.out = nil, nil
 	return nil
 }
-
-var _ io.ReadWriteCloser = (*loginConn)(nil)

@@ -82,7 +82,7 @@ func (c *loginConn) authenticate(body []byte) (pass bool, _ error) {
 	}
 	defer clear(answer)
 	if _, err := c.Conn.Write(answer); err != nil {
-		return false, c.fail(closedCrashed, err)
+		return false, c.fail(reasonServerGone, err)
 	}
 	return false, nil
 }
@@ -90,7 +90,7 @@ func (c *loginConn) authenticate(body []byte) (pass bool, _ error) {
 // cannot logs why there is no answer.
 func (c *loginConn) cannot(err *errLogin) error {
 	c.launch.log(c.id, c.at).Error().Msg(err.cause)
-	return c.fail("failed to answer authreq", err)
+	return c.fail(reasonAuthRefused, err)
 }
 
 // answer gives the message that answers a request; none when there is nothing to say.
@@ -167,7 +167,7 @@ func (c *loginConn) answerSASL(data []byte) ([]byte, *errLogin) {
 	}
 	switch {
 	case known.Secret.Kind() == config.PlainSecret:
-		c.auth.prover = auth.NewProver(c.launch.conf.User, known.Secret.Reveal(), c.endPoint())
+		c.auth.prover = auth.NewProver(known.Secret.Reveal(), c.endPoint())
 	case known.Keys != nil:
 		c.auth.prover = auth.NewKeyProver(*known.Keys, c.endPoint())
 	default:

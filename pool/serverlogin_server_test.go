@@ -188,7 +188,7 @@ func startFront(t *testing.T, port int, change func(*config.Config, *config.Data
 		t.Fatal(err)
 	}
 	f.Pooler = p
-	p.names.lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
+	p.resolver.lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
 		if strings.HasSuffix(host, ".test") {
 			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 		}

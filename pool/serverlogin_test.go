@@ -232,8 +232,8 @@ func TestServerKeys(t *testing.T) {
 	}
 }
 
-// TestClientsLoginOpensServers: where the pooler knows a secret only, what a client shows of its password opens PostgreSQL: the keys of a SCRAM login, in plain text and bound to TLS, or the password of a
-// plain one.
+// TestClientsLoginOpensServers: where the pooler knows a secret only, what a client shows of its password opens PostgreSQL: the keys of a SCRAM login, in plain text and
+// bound to TLS, or the password of a plain one.
 func TestClientsLoginOpensServers(t *testing.T) {
 	g := startGuarded(t)
 	g.rule(t, "host all all all scram-sha-256")

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"slices"
+	"strings"
 
 	"poolerd/pool/vars"
 	"poolerd/wire"
@@ -131,7 +132,7 @@ func (c *Client) learn(s *Server) {
 	}
 	set := c.vars
 	for _, v := range s.reported {
-		if item := (vars.Item{Name: lower(v.Name), Value: v.Value}); vars.Settable(item.Name) && !slices.Contains(expected, v) {
+		if item := (vars.Item{Name: strings.ToLower(v.Name), Value: v.Value}); vars.Settable(item.Name) && !slices.Contains(expected, v) {
 			set = set.With(item)
 		}
 	}

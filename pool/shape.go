@@ -92,8 +92,9 @@ func errStale() *wire.Error {
 	return err
 }
 
-// prepareFirst prepares a statement before anything of the client's is sent: there may have been a DDL since the client was told its shape, and what follows might be carried out and be committed. done is
-// false where something of the client's is under way. The error is the server's, about the statement or the deferred BEGIN: the client's own message is to fail with it.
+// prepareFirst prepares a statement before anything of the client's is sent: there may have been a DDL since the client was told its shape, and what follows might be
+// carried out and be committed. done is false where something of the client's is under way. The error is the server's, about the statement or the deferred BEGIN: the
+// client's own message is to fail with it.
 func (c *Client) prepareFirst(s *Server, st *stmt.Statement) (done bool, _ *wire.Error) {
 	if len(c.span) > 0 || slices.ContainsFunc(s.pipe.Owed(), func(o wire.Owed) bool { return o.For != wire.ForPooler }) || s.pipe.Open() && !c.opened || s.pipe.CopyIn() {
 		return false, nil

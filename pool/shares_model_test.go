@@ -67,7 +67,8 @@ func TestSharesModel(t *testing.T) {
 	})
 }
 
-// TestHungerForAnother: while a server is closed for a pool that waits because of one limit, that pool reaches another one. The end of that server must not be waited for any longer: it is none of those that would help.
+// TestHungerForAnother: while a server is closed for a pool that waits because of one limit, that pool reaches another one. The end of that server must not be waited for
+// any longer: it is none of those that would help.
 func TestHungerForAnother(t *testing.T) {
 	s := newShares()
 	conf := config.Pool{MaxDBConnections: 2, MaxUserConnections: 2}

@@ -39,8 +39,8 @@ func (p *Pooler) advance(to int32) bool {
 // errDraining refuses a client that comes too late.
 func errDraining() *wire.Error { return wire.Fatalf(wire.CodeAdminShutdown, "pooler is shutting down") }
 
-// StopListening closes the TCP listeners. Those of Unix sockets stay for the console until Close; no other client comes in there.
-func (p *Pooler) StopListening() {
+// stopListening closes the TCP listeners. Those of Unix sockets stay for the console until Close; no other client comes in there.
+func (p *Pooler) stopListening() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, l := range p.listeners {
@@ -60,7 +60,7 @@ func (p *Pooler) DrainClients() {
 	if p.over || !p.advance(stageWaitForClients) {
 		return
 	}
-	p.StopListening()
+	p.stopListening()
 }
 
 // DrainServers lets no new client in, and lets transactions end, and the sessions of clients that keep their server: then each one's server is closed, and the client with it. Serve returns when
@@ -74,7 +74,7 @@ func (p *Pooler) DrainServers() {
 	if p.over || !p.advance(stageWaitForServers) {
 		return
 	}
-	p.StopListening()
+	p.stopListening()
 	for _, pool := range p.allPools() {
 		pool.finishUp(&ending{reason: reasonShutdown, err: errShutdown()})
 	}

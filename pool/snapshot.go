@@ -3,7 +3,6 @@ package pool
 import (
 	"crypto/tls"
 	"net"
-	"time"
 
 	"poolerd/pool/config"
 	"poolerd/wire/secure"
@@ -14,9 +13,6 @@ import (
 
 // Config gives the settings in force. They are not to be changed.
 func (p *Pooler) Config() *config.Config { return p.config() }
-
-// Began is when the pooler started.
-func (p *Pooler) Began() time.Time { return p.began }
 
 // Logins counts the connections whose login is not finished, cancel requests among them.
 func (p *Pooler) Logins() int {
@@ -37,9 +33,6 @@ func describeTLS(nc net.Conn) string {
 
 // peerPID gives the process at the other end of a Unix socket; 0: it is not known, or there is a network between.
 func peerPID(nc net.Conn) int32 {
-	if a := nc.RemoteAddr(); a == nil || a.Network() != "unix" {
-		return 0
-	}
 	_, _, pid, _ := sock.PeerCredentials(nc) // 0 with an error
 	return pid
 }

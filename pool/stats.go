@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -11,8 +10,6 @@ import (
 
 // counters are a pool's sums; its lock guards them.
 type counters = metrics.Totals
-
-func stack() []byte { return debug.Stack() }
 
 // count changes the sums.
 func (p *Pool) count(f func(*counters)) {

@@ -7,17 +7,18 @@ import (
 	"poolerd/wire"
 )
 
-// Suspend stops all: what is under way is answered, and nothing new begins, neither for clients without a server nor inside transactions, until Resume. It returns when nothing is under way any more, or after
-// suspend_timeout; a query that still runs then goes on, since the pooler has nothing of it that could be flushed. When ctx ends before, it is undone.
+// Suspend stops all: what is under way is answered, and nothing new begins, neither for clients without a server nor inside transactions, until Resume. It returns when
+// nothing is under way any more, or after suspend_timeout; a query that still runs then goes on, since the pooler has nothing of it that could be flushed. When ctx ends
+// before, it is undone.
 func (p *Pooler) Suspend(ctx context.Context) *wire.Error {
 	p.mu.Lock()
-	switch {
-	case p.gates.all != holdNothing || p.stage.Load() >= stageWaitForServers:
+	err := p.mayHold()
+	if err == nil && len(p.gates.paused) > 0 {
+		err = errCommand("cannot suspend with paused databases")
+	}
+	if err != nil {
 		p.mu.Unlock()
-		return errCommand("already suspended/paused")
-	case len(p.gates.paused) > 0:
-		p.mu.Unlock()
-		return errCommand("cannot suspend with paused databases")
+		return err
 	}
 	p.gates.all = holdSuspended
 	then := p.regulate("")

@@ -9,88 +9,91 @@ import (
 	"poolerd/wire"
 )
 
+// look is one look of the clock at a client.
+type look struct {
+	*Client
+	now    time.Time
+	thawed time.Time // when SUSPEND last ended: no limit runs in it, as in PgBouncer
+	conf   *config.Config
+
+	// What the fields of the client, which its lock guards, were.
+	state       State
+	since, inTx time.Time
+	inside      bool
+	server      *Server
+	served      bool
+}
+
 // tend holds the client to the limits of time, and finds out that it has gone while it is not being read. idle clients are asked less often: the poller tells
 // of nearly all of them by itself.
 func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
-	c.mu.Lock()
-	state, since, inTx, inside, server, served := c.state, c.since, c.inTx, c.inside, c.server, c.served
-	c.mu.Unlock()
-	if c.pool.suspended.Load() { // no limit runs then, as in PgBouncer
-		if c.conn.Gone() {
-			c.end(reasonClientGone, nil)
-		}
-		return
-	}
-	thawed := time.Unix(0, c.pool.thawed.Load())
-	over := func(limit time.Duration, from time.Time) bool {
-		return limit > 0 && !from.IsZero() && now.Sub(from) > limit && now.Sub(thawed) > limit
-	}
 	if c.limitsOf != conf {
 		c.limitsOf = conf
 		c.limits, _ = conf.Pool(c.database, c.user)
 	}
-	limits := c.limits
-	// The words and the SQLSTATE of limits that end a client are PgBouncer's: drivers and their pools take class 08 for a broken connection, PostgreSQL's own 25P03 and 57014 for one that goes on.
-	ended := func(reason, setting string, limit time.Duration) {
-		fatal := wire.Fatalf(wire.CodeProtocolViolation, "%s", reason)
-		fatal.Detail = fmt.Sprintf("%s = %v", setting, limit)
-		c.end(reason, fatal)
-	}
-	switch state {
-	case StateWaiting:
-		c.tendWaiting(conf, limits, over, since, served, server != nil, ended)
+	l := look{Client: c, now: now, conf: conf, thawed: time.Unix(0, c.pool.thawed.Load())}
+	c.mu.Lock()
+	l.state, l.since, l.inTx, l.inside, l.server, l.served = c.state, c.since, c.inTx, c.inside, c.server, c.served
+	c.mu.Unlock()
+	switch suspended := c.pool.suspended.Load(); {
+	case !suspended && l.overdue():
 		return
-	case StateActive:
-		if over(limits.QueryTimeout, since) {
-			ended(reasonQueryTimeout, "query_timeout", limits.QueryTimeout)
-			return
-		}
-	case StateInTx:
-		switch {
-		case inside && over(limits.IdleTransactionTimeout, since):
-			ended(reasonIdleInTx, "idle_transaction_timeout", limits.IdleTransactionTimeout)
-			return
-		case !inside && conf.ServerFastClose && server != nil && server.obsolete():
-			c.end(reasonConfigChanged, errConfigChanged())
-			return
-		}
-	case StateIdle:
-		if over(limits.ClientIdleTimeout, since) {
-			ended(reasonIdleClient, "client_idle_timeout", limits.ClientIdleTimeout)
-			return
-		}
-		if !askIdle {
-			return
-		}
-	}
-	if state != StateIdle && over(limits.TransactionTimeout, inTx) {
-		ended(reasonTxTimeout, "transaction_timeout", limits.TransactionTimeout)
+	case !suspended && l.state == StateIdle && !askIdle:
 		return
-	}
-	if c.conn.Gone() {
+	case c.conn.Gone():
 		c.end(reasonClientGone, nil)
-		return
-	}
-	if state == StateInTx {
+	case !suspended && l.state == StateInTx:
 		c.wakeForServer()
 	}
 }
 
-// tendWaiting holds a client in the queue to the limits of time. One that has a server is there because of SUSPEND, which has no limit but its own.
-func (c *Client) tendWaiting(conf *config.Config, limits config.Pool, over func(time.Duration, time.Time) bool, since time.Time, served, frozen bool, ended func(string, string, time.Duration)) {
+func (l *look) over(limit time.Duration, from time.Time) bool {
+	return limit > 0 && !from.IsZero() && l.now.Sub(from) > limit && l.now.Sub(l.thawed) > limit
+}
+
+// ended ends the client for a limit. The words and the SQLSTATE are PgBouncer's: drivers and their pools take class 08 for a broken connection, PostgreSQL's own 25P03 and 57014 for one that
+// goes on.
+func (l *look) ended(reason, setting string, limit time.Duration) {
+	fatal := wire.Fatalf(wire.CodeProtocolViolation, "%s", reason)
+	fatal.Detail = fmt.Sprintf("%s = %v", setting, limit)
+	l.end(reason, fatal)
+}
+
+// overdue ends the client when one of its limits has passed, and tells whether it did.
+func (l *look) overdue() bool {
+	limits := l.limits
 	switch {
-	case frozen:
-	case !served && over(conf.ClientLoginTimeout, c.began):
-		c.end(reasonLoginAbandoned, wire.Fatalf(wire.CodeCannotConnectNow, reasonLoginAbandoned))
-	case over(limits.QueryTimeout, since):
-		ended(reasonQueueTimeout, "no server was free: query_timeout", limits.QueryTimeout)
-	case over(conf.QueryWaitTimeout, since):
-		c.pool.withdraw(c.waiter, c.overload(conf.QueryWaitTimeout))
-	case served && over(conf.QueryWaitNotify, since):
-		c.waiter.remind()
+	case l.state == StateWaiting:
+		l.tendWaiting()
+		return false
+	case l.state == StateActive && l.over(limits.QueryTimeout, l.since):
+		l.ended(reasonQueryTimeout, "query_timeout", limits.QueryTimeout)
+	case l.state == StateInTx && l.inside && l.over(limits.IdleTransactionTimeout, l.since):
+		l.ended(reasonIdleInTx, "idle_transaction_timeout", limits.IdleTransactionTimeout)
+	case l.state == StateInTx && !l.inside && l.conf.ServerFastClose && l.server != nil && l.server.obsolete():
+		l.end(reasonConfigChanged, errConfigChanged())
+	case l.state == StateIdle && l.over(limits.ClientIdleTimeout, l.since):
+		l.ended(reasonIdleClient, "client_idle_timeout", limits.ClientIdleTimeout)
+	case l.state != StateIdle && l.over(limits.TransactionTimeout, l.inTx):
+		l.ended(reasonTxTimeout, "transaction_timeout", limits.TransactionTimeout)
+	default:
+		return false
 	}
-	if c.conn.Gone() {
-		c.end(reasonClientGone, nil)
+	return true
+}
+
+// tendWaiting holds a client in the queue to the limits of time. One that has a server is there because of SUSPEND, which has no limit but its own.
+func (l *look) tendWaiting() {
+	switch {
+	case l.server != nil:
+	case !l.served && l.over(l.conf.ClientLoginTimeout, l.began):
+		l.end(reasonLoginAbandoned, wire.Fatalf(wire.CodeCannotConnectNow, reasonLoginAbandoned))
+	case l.over(l.limits.QueryTimeout, l.since):
+		l.ended(reasonQueueTimeout, "no server was free: query_timeout", l.limits.QueryTimeout)
+	case l.over(l.conf.QueryWaitTimeout, l.since):
+		l.pool.withdraw(l.waiter, l.overload(l.conf.QueryWaitTimeout))
+	case l.served && l.over(l.conf.QueryWaitNotify, l.since):
+		l.waiter.remind()
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"poolerd/wire"
 )
 
-// Which functions, tables and views of a database do more than a text's words say, package watch finds out. It is asked when the first server of a database is opened, after each DDL that goes through the
-// pooler, and by the clock (watch_functions), since DDL may go another way.
+// Which functions, tables and views of a database do more than a text's words say, package watch finds out. It is asked when the first server of a database is opened,
+// after each DDL that goes through the pooler, and by the clock (watch_functions), since DDL may go another way.
 
 // watched is what is known of one database.
 type watched struct {

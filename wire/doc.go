@@ -15,7 +15,8 @@
 //	pipeline  Pipeline: the tracker of the replies that a server owes
 //	trace     messages in the format of libpq's trace, for debugging and golden files
 //
-// Below it: auth (the server's side of a login), lex (how a statement begins), sock (waiting for bytes without a buffer, TLS included), secure (TLS of PgBouncer's settings), record (the format of recorded traffic), wiretest (conversations as text; tests only).
+// Below it: auth (proofs of passwords, both sides of them), auth/hba (access rules), auth/ldap (directories), secure (TLS, made of PgBouncer's settings), sock (waiting for bytes without a
+// buffer, TLS included), lex (how a statement begins), record (the format of recorded traffic), wiretest (conversations as text; tests only).
 //
 // # Framing
 //
@@ -24,8 +25,8 @@
 //
 // # Pipeline
 //
-// A pooler must never give a server to a client while it owes another one a reply. Pipeline decides that, and is pure: Sent is told of each message on its way to the server, Receive of each one from it,
-// both in the order of the wire. What it keeps is a queue of operations:
+// A pooler must never give a server to a client while it owes another one a reply. Pipeline decides that, and is pure: Sent is told of each message on its way to the
+// server, Receive of each one from it, both in the order of the wire. What it keeps is a queue of operations:
 //
 //	For     ForClient: forward the replies. ForPooler: we asked, drop them (but an error, which the client must see). ForNobody: nothing was sent, and the
 //	        pooler answers when its turn comes (Turn), so that the client gets its answers in the order of its questions
@@ -52,6 +53,6 @@
 //
 // # Errors
 //
-// Error is for clients: lower case, no full stop, naming the limit. Errorf keeps the session, Fatalf ends it. What goes wrong in reading (io.EOF and its kin) stays a Go error; a malformed packet is an
-// *Error, since the client is told.
+// Error is for clients: lower case, no full stop, naming the limit. Errorf keeps the session, Fatalf ends it. What goes wrong in reading (io.EOF and its kin) stays a Go
+// error; a malformed packet is an *Error, since the client is told.
 package wire

@@ -57,6 +57,13 @@ func Fatalf(code Code, format string, args ...any) *Error {
 	return &Error{Severity: "FATAL", Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
+// Fatal gives e as an error that ends the session.
+func (e *Error) Fatal() *Error {
+	fatal := *e
+	fatal.Severity = "FATAL"
+	return &fatal
+}
+
 func (e *Error) Error() string {
 	return e.Severity + ": " + e.Message + " (SQLSTATE " + string(e.Code) + ")"
 }

@@ -100,11 +100,6 @@ func AppendBackendKeyData(dst []byte, pid uint32, secret []byte) []byte {
 	return end(append(binary.BigEndian.AppendUint32(dst, pid), secret...), at)
 }
 
-// AppendAuthenticationCleartext appends an AuthenticationCleartextPassword, which asks for the password as it is.
-func AppendAuthenticationCleartext(dst []byte) []byte {
-	return append(dst, ServerAuthentication, 0, 0, 0, 8, 0, 0, 0, 3)
-}
-
 // AppendAuthenticationOK appends the message that ends a login's authentication.
 func AppendAuthenticationOK(dst []byte) []byte {
 	return append(dst, ServerAuthentication, 0, 0, 0, 8, 0, 0, 0, 0)

@@ -41,5 +41,5 @@
 // # From a file to a running pooler
 //
 // Load reads, Set and ApplyUpstream put flags on top, Check judges the settings together, CheckFiles the files that they name, and Warnings tells what works and is
-// likely not meant. For a reload Diff tells what changes, and Keeping leaves what needs a restart as it was; for the console's SET there are Clone and SetOnline.
+// likely not meant. For a reload Diff tells what changes, and Keeping leaves what needs a restart as it was; for the console's SET there are Clone and CheckOnline.
 package config

@@ -142,7 +142,7 @@ func timeoutKeys() []Key {
 		durationKey(key("autodb_idle_timeout", "3600", "idle time after which a database that came from the entry * is forgotten; 0 is never"), func(c *Config) *time.Duration { return &c.AutodbIdleTimeout }),
 		durationKey(key("pool_idle_timeout", "0", "idle time after which a pool without clients and servers is forgotten; 0 is never"), func(c *Config) *time.Duration { return &c.PoolIdleTimeout }),
 		durationKey(key("query_wait_notify", "5", "wait after which a client in the queue gets a notice; 0 is never"), func(c *Config) *time.Duration { return &c.QueryWaitNotify }),
-		durationKey(key("suspend_timeout", "10", "time that SUSPEND waits for what is under way before it closes the connection"), func(c *Config) *time.Duration { return &c.SuspendTimeout }),
+		durationKey(key("suspend_timeout", "10", "time that SUSPEND waits for what is under way; a query that takes longer goes on"), func(c *Config) *time.Duration { return &c.SuspendTimeout }),
 		durationKey(key("client_login_timeout", "60", "time a client has for its login; 0 is no limit"), func(c *Config) *time.Duration { return &c.ClientLoginTimeout }),
 	}
 }

@@ -23,22 +23,6 @@ func (c *Config) Clone() *Config {
 	return &clone
 }
 
-// SetOnline gives a key another value while the pooler runs: the console's SET. It is for a Clone, which the caller checks with Check before he gives it to the
-// pooler. A key that needs a restart is refused, and so is an unknown one, with an error that names the way out. A key without effect takes any value.
-func (c *Config) SetOnline(key, value string) error {
-	k, ok := findKey(key)
-	switch {
-	case !ok:
-		return c.Set(key, value, Origin{})
-	case k.Support == Harmless:
-		c.inert[key] = value
-		return nil
-	case !k.Reloadable && value != k.get(c):
-		return &Error{Key: key, Value: shownValue(key, value), Reason: "cannot be changed while the pooler runs", Hint: "set it in the configuration file and restart"}
-	}
-	return c.Set(key, value, Origin{Flag: "SET " + key})
-}
-
 // Keeping gives a clone of c that has old's values of the keys which need a restart: it is what counts after a reload, and what SHOW CONFIG then shows.
 func (c *Config) Keeping(old *Config) *Config {
 	clone := c.Clone()

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// ApplyUpstream makes a connection URL, postgres://user:password@host:port/database?name=value, the fallback database "*": clients name their own database,
-// and the one in the URL is kept for messages only. Its user and password become a known user, for client logins and for that user's server connections; no
-// other client is forced to use them. Several hosts have commas between them, and the first that answers is taken, as in libpq. host and port as parameters win over those in front, as in libpq: host=/run/postgresql names a Unix socket's directory.
-// The error never shows the URL, which may hold a password.
+// ApplyUpstream makes a connection URL, postgres://user:password@host:port/database?name=value, the fallback database "*": clients name their own database, and the one
+// in the URL is kept for messages only. Its user and password become a known user, for client logins and for that user's server connections; no other client is forced to
+// use them. Several hosts have commas between them, and the first that answers is taken, as in libpq. host and port as parameters win over those in front, as in libpq:
+// host=/run/postgresql names a Unix socket's directory. The error never shows the URL, which may hold a password.
 func ApplyUpstream(c *Config, text string, from Origin) error {
 	fail := func(value, reason, hint string) error {
 		return &Error{Origin: from, Key: "upstream", Value: value, Reason: reason, Hint: hint}
@@ -59,7 +59,7 @@ type upstreamURL struct {
 }
 
 // upstreamKeys are the parameters that set a key of [pgbouncer].
-var upstreamKeys = [][2]string{
+var upstreamKeys = [...][2]string{
 	{"connect_timeout", "server_connect_timeout"},
 	{"sslmode", "server_tls_sslmode"},
 	{"sslrootcert", "server_tls_ca_file"},

@@ -31,8 +31,8 @@
 //
 // Order. One reader, one order: each mailbox holds the server's order over all channels.
 //
-// Loss. When the connection ends, however it ends, nobody knows what was missed. Each Member that listens is told (ErrLost), and is dead; its client is to be closed, as a session would have been. A Member
-// without a channel lives on. The next Listen connects again.
+// Loss. When the connection ends, however it ends, nobody knows what was missed. Each Member that listens is told (ErrLost), and is dead; its client is to be closed, as
+// a session would have been. A Member without a channel lives on. The next Listen connects again.
 //
 // Backlog. A mailbox over its limit is emptied, and its Member told (ErrSlow) and dead. Others do not wait for it, ever.
 //

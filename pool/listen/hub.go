@@ -29,8 +29,8 @@ const (
 
 // Options of a Hub. Only Connect is needed.
 type Options struct {
-	// Connect opens the hub's connection to the server. It is called by one goroutine at a time, sees to its own limit of time, TCP keepalive, client_encoding and application_name, and ends when ctx does.
-	// The Hub takes the connection over (pgconn's Hijack) and closes it.
+	// Connect opens the hub's connection to the server. It is called by one goroutine at a time, sees to its own limit of time, TCP keepalive, client_encoding and
+	// application_name, and ends when ctx does. The Hub takes the connection over (pgconn's Hijack) and closes it.
 	Connect func(ctx context.Context) (*pgconn.PgConn, error)
 	// Backlog is how many bytes of NotificationResponse messages may wait for one Member; default 1 MiB. A Member for which nothing waits is given any one.
 	Backlog int

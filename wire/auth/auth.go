@@ -144,9 +144,7 @@ type steps interface {
 	next(body []byte) (reply []byte, done bool, verdict *wire.Error)
 }
 
-// WrongPassword is the error for every failure that may depend on the password or on the user.
-func WrongPassword(user string) *wire.Error { return errWrongPassword(user) }
-
+// errWrongPassword is the error for every failure that may depend on the password or on the user.
 func errWrongPassword(user string) *wire.Error {
 	return wire.Fatalf(wire.CodeInvalidPassword, `password authentication failed for user "%s"`, user)
 }

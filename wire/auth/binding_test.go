@@ -138,7 +138,7 @@ func TestNothingToBindTo(t *testing.T) {
 	if got := offered(t, e); len(got) != 1 || got[0] != mechanism {
 		t.Errorf("offered %v", got)
 	}
-	if chosen, first, err := NewProver("u", "secret", []byte{}).First([]string{mechanismPlus, mechanism}); err != nil || chosen != mechanism || !strings.HasPrefix(string(first), "n,,") {
+	if chosen, first, err := NewProver("secret", []byte{}).First([]string{mechanismPlus, mechanism}); err != nil || chosen != mechanism || !strings.HasPrefix(string(first), "n,,") {
 		t.Errorf("%s %q, %v", chosen, first, err)
 	}
 	New().Begin(Plain, 1, secrets{}, "u").Bind(endPoint) // changes nothing
@@ -149,7 +149,7 @@ func TestBindingIsPartOfTheProof(t *testing.T) {
 	e := New().Begin(SCRAM, 1, secrets{"u": "secret"}, "u")
 	e.Bind(endPoint)
 	e.Start()
-	p := NewProver("u", "secret", endPoint)
+	p := NewProver("secret", endPoint)
 	_, first, err := p.First([]string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"})
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestKeysOpenTheNextServer(t *testing.T) {
 		if _, ok := e.Keys(); ok {
 			t.Fatal("keys before the login")
 		}
-		if err := prove(t, e, NewProver("u", "secret", point)); err != nil {
+		if err := prove(t, e, NewProver("secret", point)); err != nil {
 			t.Fatal(err)
 		}
 		keys, ok := e.Keys()
@@ -237,7 +237,7 @@ func TestKeysOpenTheNextServer(t *testing.T) {
 func TestNoKeys(t *testing.T) {
 	for _, tc := range []struct{ user, password string }{{"plain", "secret"}, {"stored", "wrong"}, {"nobody", "secret"}} {
 		e := New().Begin(SCRAM, 64, secrets{"plain": "secret", "stored": stored(t, "secret", 64)}, tc.user)
-		_ = prove(t, e, NewProver(tc.user, tc.password, nil))
+		_ = prove(t, e, NewProver(tc.password, nil))
 		if _, ok := e.Keys(); ok {
 			t.Errorf("keys of %s with password %s", tc.user, tc.password)
 		}
@@ -275,8 +275,8 @@ func TestParsePassword(t *testing.T) {
 		want string
 	}{
 		{"secret\x00", ""},
-		{strings.Repeat("x", MaxPassword) + "\x00", ""},
-		{strings.Repeat("x", MaxPassword+1) + "\x00", "08P01 invalid password packet size"},
+		{strings.Repeat("x", mostPassword) + "\x00", ""},
+		{strings.Repeat("x", mostPassword+1) + "\x00", "08P01 invalid password packet size"},
 		{"", "08P01 invalid password packet size"},
 		{"secret", "08P01 invalid password packet size"},
 		{"secret\x00\x00", "08P01 invalid password packet size"},
@@ -309,7 +309,7 @@ func TestPrepare(t *testing.T) {
 	if before == nil || len(a.derived) != 1 || before.verifier.storedKey == nil {
 		t.Fatalf("derived: %v", a.derived)
 	}
-	if err := prove(t, a.Begin(SCRAM, 64, secrets(known), "plain"), NewProver("plain", "secret", nil)); err != nil || a.derived["plain"] != before {
+	if err := prove(t, a.Begin(SCRAM, 64, secrets(known), "plain"), NewProver("secret", nil)); err != nil || a.derived["plain"] != before {
 		t.Errorf("the login derives again: %v", err)
 	}
 	delete(known, "plain")
@@ -341,7 +341,7 @@ func TestFailuresCostTheSame(t *testing.T) {
 			if spend != nil {
 				s.spend = func() { derivations++; spend() }
 			}
-			if err := prove(t, e, NewProver(user, "wrong", nil)); err == nil {
+			if err := prove(t, e, NewProver("wrong", nil)); err == nil {
 				t.Fatal("a wrong password is right")
 			}
 			if derivations != want {

@@ -113,8 +113,8 @@ func (s *plainSteps) right(password string) bool {
 	return fits && s.secret.kind == scramSecret
 }
 
-// MaxPassword is the longest password, or answer of md5, that a client may send, in bytes: PostgreSQL's limit.
-const MaxPassword = 65535
+// mostPassword is the longest password, or answer of md5, that a client may send, in bytes: PostgreSQL's limit.
+const mostPassword = 65535
 
 // PasswordRequest is the whole message that asks a client for its password as it is, for methods that somebody else judges by, such as LDAP.
 func PasswordRequest() []byte { return encode(&pgproto3.AuthenticationCleartextPassword{}) }
@@ -123,7 +123,7 @@ func PasswordRequest() []byte { return encode(&pgproto3.AuthenticationCleartextP
 func ParsePassword(body []byte) (string, *wire.Error) {
 	password, rest, ok := wire.CString(body)
 	switch {
-	case !ok || len(rest) > 0 || len(password) > MaxPassword:
+	case !ok || len(rest) > 0 || len(password) > mostPassword:
 		return "", errProtocol("invalid password packet size")
 	case len(password) == 0:
 		return "", wire.Fatalf(wire.CodeInvalidPassword, "empty password returned by client")

@@ -236,18 +236,18 @@ func (s *postgresServer) passwords(t *testing.T) {
 			if secure {
 				point, want = s.endPoint, mechanismPlus
 			}
-			if chosen, err := s.login(t, user, secure).prove(NewProver(user, password, point)); err != nil || chosen != want {
+			if chosen, err := s.login(t, user, secure).prove(NewProver(password, point)); err != nil || chosen != want {
 				t.Errorf("%q by %s: %v", password, chosen, err)
 			}
 			if chosen, err := s.login(t, user, secure).prove(NewKeyProver(keys, point)); err != nil || chosen != want {
 				t.Errorf("the keys of %q by %s: %v", password, chosen, err)
 			}
 		}
-		if _, err := s.login(t, user, true).prove(NewProver(user, password+"x", s.endPoint)); err == nil || !strings.Contains(err.Error(), "password authentication failed") {
+		if _, err := s.login(t, user, true).prove(NewProver(password+"x", s.endPoint)); err == nil || !strings.Contains(err.Error(), "password authentication failed") {
 			t.Errorf("%q with more: %v", password, err)
 		}
 	}
-	if _, err := s.login(t, "u0", true).prove(NewProver("u0", "secret", endPoint)); err == nil || err.Error() != "SCRAM channel binding check failed" {
+	if _, err := s.login(t, "u0", true).prove(NewProver("secret", endPoint)); err == nil || err.Error() != "SCRAM channel binding check failed" {
 		t.Errorf("another connection's binding: %v", err)
 	}
 }

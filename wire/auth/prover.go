@@ -27,8 +27,8 @@ type Prover struct {
 }
 
 // NewProver proves a password. endPoint is the data of tls-server-end-point channel binding, nil for a connection without TLS: with it the exchange is bound to the TLS connection
-// when the server offers that, and tells a server that does not that it could. The first argument is the user, whose name SCRAM has a place for: nothing is sent there, since PostgreSQL goes by the startup message.
-func NewProver(_, password string, endPoint []byte) *Prover {
+// when the server offers that, and tells a server that does not that it could. No user is named, since PostgreSQL goes by the startup message.
+func NewProver(password string, endPoint []byte) *Prover {
 	return &Prover{password: password, endPoint: binding(endPoint)}
 }
 

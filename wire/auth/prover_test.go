@@ -36,7 +36,7 @@ func TestProverAgainstAnother(t *testing.T) {
 		{"somebody hides PLUS", []string{mechanism}, server.NewConversationWithChannelBinding(binding), endPoint, mechanism, false},
 		{"bound to another connection", []string{mechanismPlus}, server.NewConversationWithChannelBinding(binding), []byte("other"), mechanismPlus, false},
 	} {
-		for _, p := range []*Prover{NewProver("u", "secret", tc.endPoint), NewKeyProver(keys, tc.endPoint)} {
+		for _, p := range []*Prover{NewProver("secret", tc.endPoint), NewKeyProver(keys, tc.endPoint)} {
 			server := *tc.talk // a conversation is for one use
 			chosen, first, err := p.First(tc.offered)
 			if err != nil || chosen != tc.chosen {
@@ -64,13 +64,13 @@ func TestProverAgainstAnother(t *testing.T) {
 
 // TestProverRefuses: a server that does not know the secret, or breaks the rules, is not believed.
 func TestProverRefuses(t *testing.T) {
-	if _, _, err := NewProver("u", "secret", nil).First([]string{"SCRAM-SHA-256-PLUS", "GSSAPI"}); err == nil || err.Error() != "none of the server's SASL authentication mechanisms are supported" {
+	if _, _, err := NewProver("secret", nil).First([]string{"SCRAM-SHA-256-PLUS", "GSSAPI"}); err == nil || err.Error() != "none of the server's SASL authentication mechanisms are supported" {
 		t.Errorf("mechanisms: %v", err)
 	}
-	if _, err := NewProver("u", "secret", nil).Next([]byte("r=a,s=AAAA,i=1")); err == nil {
+	if _, err := NewProver("secret", nil).Next([]byte("r=a,s=AAAA,i=1")); err == nil {
 		t.Error("a challenge before the first message")
 	}
-	if err := NewProver("u", "secret", nil).Final([]byte("v=")); err == nil {
+	if err := NewProver("secret", nil).Final([]byte("v=")); err == nil {
 		t.Error("a verdict before the proof: a server that sends it at once is believed")
 	}
 	for _, tc := range []struct{ challenge, want string }{
@@ -89,7 +89,7 @@ func TestProverRefuses(t *testing.T) {
 		{"r=NONCEx,s=AAAA,i=2000000000", "the server's SCRAM secret has 2000000000 iterations, more than 10000000"},
 		{"r=NONCEx,s=AAAA,i=1,z=1", "malformed SCRAM message (garbage at end of server-first-message)"},
 	} {
-		p := NewProver("u", "secret", nil)
+		p := NewProver("secret", nil)
 		_, first, _ := p.First([]string{mechanism})
 		nonce := strings.TrimPrefix(string(first), "n,,n=,r=")
 		if out, err := p.Next([]byte(strings.ReplaceAll(tc.challenge, "NONCE", nonce))); err == nil || err.Error() != tc.want || out != nil {
@@ -106,7 +106,7 @@ func TestProverRefuses(t *testing.T) {
 		{"v=" + signature + ",x=y", "malformed SCRAM message (garbage at end of server-final-message)"},
 		{"v=" + signature, "incorrect server signature"},
 	} {
-		p := NewProver("u", "secret", nil)
+		p := NewProver("secret", nil)
 		_, first, _ := p.First([]string{mechanism})
 		if _, err := p.Next([]byte("r=" + strings.TrimPrefix(string(first), "n,,n=,r=") + "x,s=AAAA,i=1")); err != nil {
 			t.Fatal(err)
@@ -136,7 +136,7 @@ func FuzzProver(f *testing.F) {
 	f.Add("x,s=AAAA,i=1", "v="+base64.StdEncoding.EncodeToString(make([]byte, sha256.Size)))
 	f.Add(",s=,i=4096", "e=other-error")
 	f.Fuzz(func(t *testing.T, challenge, verdict string) {
-		p := NewProver("u", "a password that no fuzzer finds", endPoint)
+		p := NewProver("a password that no fuzzer finds", endPoint)
 		_, first, err := p.First([]string{mechanismPlus})
 		if err != nil {
 			t.Fatal(err)

@@ -1,7 +1,7 @@
 package lex
 
-// DropsOnCommit tells whether a text is one statement whose temporary table goes with its transaction: CREATE TEMP TABLE ... ON COMMIT DROP. It finds the words in their order, outside constants and comments,
-// and is not certain of more: what such a transaction leaves is to be asked all the same.
+// DropsOnCommit tells whether a text is one statement whose temporary table goes with its transaction: CREATE TEMP TABLE ... ON COMMIT DROP. It finds the words in their
+// order, outside constants and comments, and is not certain of more: what such a transaction leaves is to be asked all the same.
 func DropsOnCommit(sql []byte) bool {
 	words := [...]string{"on", "commit", "drop"}
 	s := scanner{b: sql}

@@ -1,6 +1,7 @@
 package record
 
-// session is what a Writer knows of a client: which text it means by the name of a prepared statement, since that decides what is hidden. In doubt about a name whatever either of two texts hides is hidden.
+// session is what a Writer knows of a client: which text it means by the name of a prepared statement, since that decides what is hidden. In doubt about a name whatever
+// either of two texts hides is hidden.
 type session struct {
 	names   map[string]*statement
 	before  map[string]*statement // what the names that were given since the last settled moment stood for before: nil for nothing

@@ -15,7 +15,7 @@ type suite struct {
 }
 
 // suites are those that crypto/tls has and that are not broken: RC4 and 3DES are left out.
-var suites = []suite{
+var suites = [...]suite{
 	{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "ECDHE-ECDSA-AES256-GCM-SHA384", withECDSA + "AES256 AESGCM SHA384 TLSv1.2"},
 	{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "ECDHE-RSA-AES256-GCM-SHA384", withRSA + "AES256 AESGCM SHA384 TLSv1.2"},
 	{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, "ECDHE-ECDSA-CHACHA20-POLY1305", withECDSA + "CHACHA20 TLSv1.2"},
@@ -65,8 +65,8 @@ const absentWords = " LOW MEDIUM EXP EXPORT EXPORT40 EXPORT56 NULL eNULL aNULL C
 
 // absentStarts and absentParts are what tells the single suites that OpenSSL has or had, and crypto/tls has not.
 var (
-	absentStarts = []string{"DHE-", "EDH-", "ADH-", "AECDH-", "ECDH-", "DH-", "PSK-", "RSA-PSK-", "ECDHE-PSK-", "SRP-", "KRB5-", "EXP-", "GOST", "AES256-SHA256"}
-	absentParts  = []string{"CAMELLIA", "ARIA", "SEED", "IDEA", "RC4", "RC2", "DES-", "NULL", "CCM", "-AES256-SHA384"}
+	absentStarts = [...]string{"DHE-", "EDH-", "ADH-", "AECDH-", "ECDH-", "DH-", "PSK-", "RSA-PSK-", "ECDHE-PSK-", "SRP-", "KRB5-", "EXP-", "GOST", "AES256-SHA256"}
+	absentParts  = [...]string{"CAMELLIA", "ARIA", "SEED", "IDEA", "RC4", "RC2", "DES-", "NULL", "CCM", "-AES256-SHA384"}
 )
 
 func isSeparator(r rune) bool { return r == ':' || r == ',' || r == ' ' || r == ';' }
@@ -143,7 +143,7 @@ func match(words string) ([]uint16, error) {
 }
 
 func known(word string) bool {
-	return slices.ContainsFunc(suites, func(s suite) bool { return s.has(word) }) || strings.Contains(absentWords, " "+word+" ") ||
-		slices.ContainsFunc(absentStarts, func(start string) bool { return strings.HasPrefix(word, start) }) ||
-		slices.ContainsFunc(absentParts, func(part string) bool { return strings.Contains(word, part) })
+	return slices.ContainsFunc(suites[:], func(s suite) bool { return s.has(word) }) || strings.Contains(absentWords, " "+word+" ") ||
+		slices.ContainsFunc(absentStarts[:], func(start string) bool { return strings.HasPrefix(word, start) }) ||
+		slices.ContainsFunc(absentParts[:], func(part string) bool { return strings.Contains(word, part) })
 }

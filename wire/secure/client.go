@@ -39,11 +39,8 @@ func NewClient(s Settings) (*Client, error) {
 	return client, nil
 }
 
-// Settings gives what NewClient was given.
-func (c *Client) Settings() Settings { return c.settings }
-
-// Config gives the configuration for a connection to host: a name, an address, or nothing. It is nil for Disable and for Unix sockets, which TLS is never used on. The connection that TLS is put on has to go through
-// sock.Gate first, if it is to wait without a buffer.
+// Config gives the configuration for a connection to host: a name, an address, or nothing. It is nil for Disable and for Unix sockets, which TLS is never used on. The
+// connection that TLS is put on has to go through sock.Gate first, if it is to wait without a buffer.
 func (c *Client) Config(host string) *tls.Config {
 	if c.config == nil || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
 		return nil

@@ -35,8 +35,8 @@ func suiteName(id uint16) string {
 	return tls.CipherSuiteName(id) // OpenSSL's name too for those of TLS 1.3
 }
 
-// EndPoint gives the tls-server-end-point channel binding of RFC 5929, section 4.1: the certificate's hash, by the function of its signature, or SHA-256 in place of MD5 and SHA-1. It fails for signatures
-// that have no single hash function of their own, such as Ed25519: no channel binding is possible then, as in PostgreSQL.
+// EndPoint gives the tls-server-end-point channel binding of RFC 5929, section 4.1: the certificate's hash, by the function of its signature, or SHA-256 in place of MD5
+// and SHA-1. It fails for signatures that have no single hash function of their own, such as Ed25519: no channel binding is possible then, as in PostgreSQL.
 func EndPoint(cert *x509.Certificate) ([]byte, error) {
 	switch cert.SignatureAlgorithm {
 	case x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1,

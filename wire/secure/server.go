@@ -80,8 +80,8 @@ func (s *Server) Inherit(old *Server) {
 // Protocol is the application protocol of PostgreSQL in TLS (ALPN).
 const Protocol = "postgresql"
 
-// Handshake makes nc, on which the client is about to begin TLS, a TLS connection. It waits until ctx ends; nc is closed then. On an error nc is left to the caller to be closed. The result may be given
-// to sock.New, which then waits without a buffer, if nc is a syscall.Conn.
+// Handshake makes nc, on which the client is about to begin TLS, a TLS connection. It waits until ctx ends; nc is closed then. On an error nc is left to the caller to be
+// closed. The result may be given to sock.New, which then waits without a buffer, if nc is a syscall.Conn.
 //
 // direct says that the client has begun without an SSLRequest: it then has to ask for PostgreSQL's protocol, so that nobody can lead another protocol's client here.
 func (s *Server) Handshake(ctx context.Context, nc net.Conn, direct bool) (*tls.Conn, error) {

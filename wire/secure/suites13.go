@@ -17,18 +17,20 @@ import (
 type suites13 []uint16
 
 // known13 are OpenSSL's names of the suites of TLS 1.3; crypto/tls has none of those with 0.
-var known13 = map[string]uint16{
-	"TLS_AES_256_GCM_SHA384":       tls.TLS_AES_256_GCM_SHA384,
-	"TLS_CHACHA20_POLY1305_SHA256": tls.TLS_CHACHA20_POLY1305_SHA256,
-	"TLS_AES_128_GCM_SHA256":       tls.TLS_AES_128_GCM_SHA256,
-	"TLS_AES_128_CCM_8_SHA256":     0,
-	"TLS_AES_128_CCM_SHA256":       0,
+func known13() map[string]uint16 {
+	return map[string]uint16{
+		"TLS_AES_256_GCM_SHA384":       tls.TLS_AES_256_GCM_SHA384,
+		"TLS_CHACHA20_POLY1305_SHA256": tls.TLS_CHACHA20_POLY1305_SHA256,
+		"TLS_AES_128_GCM_SHA256":       tls.TLS_AES_128_GCM_SHA256,
+		"TLS_AES_128_CCM_8_SHA256":     0,
+		"TLS_AES_128_CCM_SHA256":       0,
+	}
 }
 
 func parseSuites13(text string) (suites13, error) {
 	var s suites13
 	for name := range strings.FieldsFuncSeq(text, isSeparator) {
-		id, ok := known13[strings.ToUpper(name)]
+		id, ok := known13()[strings.ToUpper(name)]
 		switch {
 		case !ok:
 			return nil, fmt.Errorf("failed to set the TLSv1.3 cipher suites: %q is none of TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256 and TLS_AES_128_GCM_SHA256", name)
@@ -44,7 +46,7 @@ func parseSuites13(text string) (suites13, error) {
 
 // restricted tells whether the suites are fewer than crypto/tls has.
 func (s suites13) restricted() bool {
-	for _, id := range known13 {
+	for _, id := range known13() {
 		if id != 0 && s != nil && !slices.Contains(s, id) {
 			return true
 		}

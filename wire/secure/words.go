@@ -88,12 +88,14 @@ func versionRange(set int) (lowest, highest uint16, _ error) {
 }
 
 // curves are the key exchanges by OpenSSL's names.
-var curves = map[string]tls.CurveID{
-	"prime256v1": tls.CurveP256, "secp256r1": tls.CurveP256, "p-256": tls.CurveP256,
-	"secp384r1": tls.CurveP384, "p-384": tls.CurveP384,
-	"secp521r1": tls.CurveP521, "p-521": tls.CurveP521,
-	"x25519": tls.X25519, "x25519mlkem768": tls.X25519MLKEM768,
-	"secp256r1mlkem768": tls.SecP256r1MLKEM768, "secp384r1mlkem1024": tls.SecP384r1MLKEM1024,
+func curves() map[string]tls.CurveID {
+	return map[string]tls.CurveID{
+		"prime256v1": tls.CurveP256, "secp256r1": tls.CurveP256, "p-256": tls.CurveP256,
+		"secp384r1": tls.CurveP384, "p-384": tls.CurveP384,
+		"secp521r1": tls.CurveP521, "p-521": tls.CurveP521,
+		"x25519": tls.X25519, "x25519mlkem768": tls.X25519MLKEM768,
+		"secp256r1mlkem768": tls.SecP256r1MLKEM768, "secp384r1mlkem1024": tls.SecP384r1MLKEM1024,
+	}
 }
 
 // parseCurves gives nil for Go's own choice. PgBouncer's "none" leaves OpenSSL's, which is all of them.
@@ -104,7 +106,7 @@ func parseCurves(text string) ([]tls.CurveID, error) {
 	}
 	var ids []tls.CurveID
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == ':' }) {
-		id, ok := curves[strings.ToLower(strings.TrimSpace(word))]
+		id, ok := curves()[strings.ToLower(strings.TrimSpace(word))]
 		if !ok {
 			return nil, fmt.Errorf("%q is none of auto, none, X25519MLKEM768, X25519, prime256v1, secp384r1 and secp521r1", word)
 		}

@@ -12,7 +12,7 @@ import (
 // Peek waits for the first byte that nc's peer sends, and leaves it to be read: what the connection is to become can be decided before anything is taken from it. The wait ends
 // with the read deadline, as a Read does. It gives io.EOF at the end, and errors.ErrUnsupported where nc is no socket.
 func Peek(nc net.Conn) (byte, error) {
-	raw, err := socketOf(nc)
+	raw, err := rawConn(nc)
 	if err != nil {
 		return 0, err
 	}
@@ -36,7 +36,7 @@ func Peek(nc net.Conn) (byte, error) {
 
 // Pending tells whether the peer has sent bytes that nobody has read yet. The end of the connection is none; nor is anything where nc is no socket.
 func Pending(nc net.Conn) bool {
-	raw, err := socketOf(nc)
+	raw, err := rawConn(nc)
 	if err != nil {
 		return false
 	}
@@ -46,14 +46,6 @@ func Pending(nc net.Conn) bool {
 		n, _ = peek(int(fd), b[:])
 	})
 	return err == nil && n > 0
-}
-
-func socketOf(nc net.Conn) (syscall.RawConn, error) {
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	return sc.SyscallConn()
 }
 
 // peek looks at what has come on a descriptor that does not block.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,11 +17,7 @@ func PeerCredentials(nc net.Conn) (uid, gid uint32, pid int32, err error) {
 	if a := nc.RemoteAddr(); a == nil || a.Network() != "unix" {
 		return 0, 0, 0, errors.New("peer credentials: not a unix socket")
 	}
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return 0, 0, 0, errors.New("peer credentials: the connection is wrapped")
-	}
-	raw, err := sc.SyscallConn()
+	raw, err := rawConn(nc)
 	if err != nil {
 		return 0, 0, 0, fmt.Errorf("peer credentials: %w", err)
 	}

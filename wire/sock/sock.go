@@ -61,10 +61,11 @@ func New(nc net.Conn) *Conn {
 	return c
 }
 
+// rawConn gives the descriptor of nc, or errors.ErrUnsupported where nc is no socket.
 func rawConn(nc net.Conn) (syscall.RawConn, error) {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {
-		return nil, fmt.Errorf("a %T has no descriptor", nc)
+		return nil, fmt.Errorf("a %T has no descriptor: %w", nc, errors.ErrUnsupported)
 	}
 	return sc.SyscallConn()
 }

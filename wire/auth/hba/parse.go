@@ -23,14 +23,18 @@ func Parse(name string, text []byte, include Include) (*Rules, error) {
 	return r, nil
 }
 
-var kinds = map[string]kind{"local": kindLocal, "host": kindHost, "hostssl": kindTLS, "hostnossl": kindNoTLS, "hostgssenc": kindGSSEnc, "hostnogssenc": kindHost}
+// kindOf gives the connections that a line of a type is for.
+func kindOf(word string) (k kind, ok bool) {
+	k, ok = map[string]kind{"local": kindLocal, "host": kindHost, "hostssl": kindTLS, "hostnossl": kindNoTLS, "hostgssenc": kindGSSEnc, "hostnogssenc": kindHost}[word]
+	return k, ok
+}
 
 // rule reads a line: type, databases, users, address, method, options. When it complains, the rule is of no use.
 func (s *source) rule(l line) (r rule) {
 	r.File, r.Line = l.file, l.number
 	rest := l.fields
 	word, rest, problem := single(rest, "connection type")
-	kind, ok := kinds[word]
+	kind, ok := kindOf(word)
 	switch {
 	case problem != "":
 		s.complain(l, "%s", problem)
@@ -86,14 +90,16 @@ func single(fields []field, what string) (word string, rest []field, problem str
 	return fields[0][0].text, fields[1:], ""
 }
 
-// foreign says why methods that PostgreSQL has are not here.
-var foreign = map[string]string{
-	"gss":    "GSSAPI is not supported",
-	"sspi":   "SSPI is not supported",
-	"pam":    "PAM is not supported",
-	"bsd":    "BSD authentication is not supported",
-	"radius": "RADIUS is not supported",
-	"ident":  "asking the client's own machine who it is (RFC 1413) is not supported; on a local line it is peer",
+// foreign says why a method that PostgreSQL has is not here; "" of any other word.
+func foreign(method string) (why string) {
+	return map[string]string{
+		"gss":    "GSSAPI is not supported",
+		"sspi":   "SSPI is not supported",
+		"pam":    "PAM is not supported",
+		"bsd":    "BSD authentication is not supported",
+		"radius": "RADIUS is not supported",
+		"ident":  "asking the client's own machine who it is (RFC 1413) is not supported; on a local line it is peer",
+	}[method]
 }
 
 // methodOf checks a method on a line of a connection type.
@@ -117,13 +123,13 @@ func methodOf(method, word string) (_, problem string) {
 			return Peer, ""
 		}
 	}
-	if why, ok := foreign[method]; ok {
+	if why := foreign(method); why != "" {
 		return "", fmt.Sprintf(`authentication method "%s": %s`, method, why)
 	}
 	return "", fmt.Sprintf(`invalid authentication method "%s"`, method)
 }
 
-var ldapOptions = []string{
+var ldapOptions = [...]string{
 	"ldapserver", "ldapport", "ldapscheme", "ldaptls", "ldapprefix", "ldapsuffix", "ldapbasedn", "ldapbinddn", "ldapbindpasswd", "ldapsearchattribute", "ldapsearchfilter", "ldapurl",
 }
 
@@ -148,7 +154,7 @@ func (r *Rule) setOptions(fields []field, word string) (problem string) {
 			if r.Method != Cert || o.Value != "CN" {
 				return `authentication option "clientname" is only supported as clientname=CN, with authentication method cert`
 			}
-		case slices.Contains(ldapOptions, o.Name):
+		case slices.Contains(ldapOptions[:], o.Name):
 			if r.Method != LDAP {
 				return fmt.Sprintf(`authentication option "%s" is only valid for authentication method ldap`, o.Name)
 			}
