@@ -163,7 +163,7 @@ func TestAuthQuery(t *testing.T) {
 	h.log.wants(t, `authentication database \"nowhere\" is not configured.`)
 	h.expect("dbname=console user=reader password=second", "bouncer config error")
 	h.log.wants(t, `cannot use the reserved \"pgbouncer\" database as an auth_dbname`)
-	h.expect("dbname=pgbouncer user=reader password=second", wrong)
+	h.expect("dbname=pgbouncer user=reader password=second", "bouncer config error")
 	h.expect("dbname=three user=reader password=second", "bouncer config error")
 	h.log.wants(t, "expected 2 columns from auth_query, not 3")
 	h.expect("dbname=several user=reader password=second", "bouncer config error")

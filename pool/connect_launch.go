@@ -182,6 +182,9 @@ func startTLS(ctx context.Context, nc net.Conn, conf *tls.Config, direct bool) (
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("make TLS: %w", err)
 	}
+	if direct && conn.ConnectionState().NegotiatedProtocol != secure.Protocol { // it may be another protocol's server, as for libpq
+		return nil, errors.New("make TLS: direct TLS connection without the ALPN protocol " + secure.Protocol)
+	}
 	return conn, nil
 }
 

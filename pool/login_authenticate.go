@@ -189,8 +189,8 @@ func (l *login) findSecret() error {
 		l.secret = secret{text: s.Reveal(), known: true}
 		return nil
 	}
-	// Nowhere to ask is like an answer that there is no such user: an error at once would tell who is in auth_file.
-	if l.pool.AuthUser == "" || (l.missing || l.console) && l.pool.AuthDBName == "" {
+	// On the console an auth_query without an auth_dbname is a fault of the settings, which PgBouncer tells by an error at once: so it shows who is in auth_file, until the auth_dbname is set.
+	if l.pool.AuthUser == "" || l.missing && l.pool.AuthDBName == "" {
 		l.unlisted = true
 		return nil
 	}

@@ -293,3 +293,41 @@ func TestServerDirectTLS(t *testing.T) {
 		t.Errorf("the server saw %s", got)
 	}
 }
+
+// TestServerDirectTLSWithoutALPN: whoever does not say that it speaks PostgreSQL's protocol learns nothing.
+func TestServerDirectTLSWithoutALPN(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	ca.issue("db.test")
+	cert, err := tls.LoadX509KeyPair(ca.file("db.test.crt"), ca.file("db.test.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	heard := make(chan int, 1)
+	go func() {
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = nc.Close() }()
+		n, _ := nc.Read(make([]byte, 1))
+		heard <- n
+	}()
+	f := startFront(t, l.Addr().(*net.TCPAddr).Port, func(c *config.Config, db *config.Database) {
+		c.ServerTLS = secure.Settings{Mode: secure.VerifyFull, CAFile: ca.root(), Direct: true}
+		db.Host = "db.test"
+	})
+	if _, err := f.ask(t, "u", "SELECT 1"); err == nil {
+		t.Error("served")
+	}
+	if n := <-heard; n > 0 {
+		t.Error("it was sent a startup packet")
+	}
+	if text := f.log.String(); !strings.Contains(text, "without the ALPN protocol postgresql") {
+		t.Error(text)
+	}
+}

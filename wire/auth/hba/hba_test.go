@@ -226,6 +226,9 @@ func TestProblems(t *testing.T) {
 	for _, tc := range []struct{ line, want string }{
 		{"hostess all all all trust", `invalid connection type "hostess"`},
 		{"Local all all trust", `invalid connection type "Local"`},
+		{"localhost:5432:*:postgres:secret", "invalid connection type: this is no line of a file of rules"}, // a password file
+		{"secret", "invalid connection type: this is no line of a file of rules"},
+		{`root:$6$salt$hash:19000:0:99999:7:::`, "invalid connection type: this is no line of a file of rules"},
 		{"local,host all all trust", "multiple values specified for connection type"},
 		{"local", "end-of-line before database specification"},
 		{"local all", "end-of-line before role specification"},

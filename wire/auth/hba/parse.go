@@ -29,6 +29,17 @@ func kindOf(word string) (k kind, ok bool) {
 	return k, ok
 }
 
+// mistyped shows a word that should have been a connection type, if it may be one that was mistyped. The file may not be one of rules at all, but one of passwords, and whoever names it on the console is
+// told of its problems.
+func mistyped(word string) string {
+	lower := strings.ToLower(word)
+	letters := strings.Trim(lower, "abcdefghijklmnopqrstuvwxyz") == ""
+	if letters && len(word) <= len("hostnogssenc") && (strings.HasPrefix(lower, "host") || strings.HasPrefix(lower, "local")) {
+		return ` "` + word + `"`
+	}
+	return ": this is no line of a file of rules"
+}
+
 // rule reads a line: type, databases, users, address, method, options. When it complains, the rule is of no use.
 func (s *source) rule(l line) (r rule) {
 	r.File, r.Line = l.file, l.number
@@ -40,7 +51,7 @@ func (s *source) rule(l line) (r rule) {
 		s.complain(l, "%s", problem)
 		return r
 	case !ok:
-		s.complain(l, `invalid connection type "%s"`, word)
+		s.complain(l, "invalid connection type%s", mistyped(word))
 		return r
 	}
 	r.kind = kind
