@@ -88,3 +88,24 @@ func TestReplaceOfADroppedPool(t *testing.T) {
 		t.Error("a dropped pool has a new pgxpool")
 	}
 }
+
+// TestSetAndReload: a SET does not bring back what a RELOAD has changed while it was under way.
+func TestSetAndReload(t *testing.T) {
+	f := startFake(t)
+	p, _ := startPooler(t, f.url(), nil)
+	later := altered(p, func(c *config.Config) { c.DefaultPoolSize = 7 })
+	reloaded := make(chan error, 1)
+	if _, err := p.Set(func(c *config.Config) error {
+		go func() { reloaded <- p.Reload(later) }()
+		c.QueryWaitNotify = time.Hour
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-reloaded; err != nil {
+		t.Fatal(err)
+	}
+	if size := p.config().DefaultPoolSize; size != 7 {
+		t.Errorf("default_pool_size is %d, want what the RELOAD says", size)
+	}
+}

@@ -24,11 +24,15 @@ func (p *Pooler) Reload(conf *config.Config) error {
 	return p.change(conf, access)
 }
 
-// Set is Reload for settings that are changed one by one while the pooler runs. TLS that cannot be used as it is set is no error then, since a key and its certificate are set one after
+// Set is Reload for settings that are changed one by one while the pooler runs: alter is given a copy of those in force, which no other change can overtake. TLS that cannot be used as it is set is no error then, since a key and its certificate are set one after
 // the other: the TLS of before stays in force, and kept says why.
-func (p *Pooler) Set(conf *config.Config) (kept, _ error) {
+func (p *Pooler) Set(alter func(*config.Config) error) (kept, _ error) {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
+	conf := p.config().Clone()
+	if err := alter(conf); err != nil {
+		return nil, err
+	}
 	access, err := newAccess(conf, p.access.Load())
 	if errors.As(err, &errTLS{}) {
 		kept, err = err, nil

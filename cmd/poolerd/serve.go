@@ -87,14 +87,15 @@ func (s *service) run(ctx context.Context) (err error) {
 	if s.listeners, err = listen(ctx, s.Config, s.log); err != nil {
 		return err
 	}
-	drop, err := writePidFile(s.Config.PidFile)
+	pidFile := s.Config.PidFile // which a signal may change from now on
+	s.pooler.SetConsole(admin.New(s.pooler, version(), s.reloadAll))
+	defer s.obeySignals()() // before anyone reads the pidfile to send one
+	drop, err := writePidFile(pidFile)
 	if err != nil {
 		closeAll(s.listeners)
 		return err
 	}
 	defer drop()
-	s.pooler.SetConsole(admin.New(s.pooler, version(), s.reloadAll))
-	defer s.obeySignals()()
 	for _, l := range s.listeners {
 		s.log.Info().Msg("listening on " + describe(l.Addr()))
 	}

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"strings"
-	"sync"
 
 	"poolerd/pool"
 )
@@ -19,8 +18,6 @@ type Console struct {
 	reload  func() error
 	shows   map[string]command // by the word behind SHOW
 	verbs   map[string]verb    // by their word
-
-	changing sync.Mutex // one RELOAD or SET at a time
 }
 
 var _ pool.Console = (*Console)(nil)

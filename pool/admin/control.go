@@ -121,8 +121,6 @@ func (v verb) command(arg string) command {
 
 // reloadAll reads the settings again. Nothing has changed when it fails.
 func (c *Console) reloadAll() *wire.Error {
-	c.changing.Lock()
-	defer c.changing.Unlock()
 	if err := c.reload(); err != nil {
 		refused := wire.Errorf(codeConfigFileError, "RELOAD failed, see logs for additional details")
 		refused.Detail = err.Error()

@@ -46,17 +46,12 @@ func (c *Console) set(s *pool.ConsoleSession, key, value string) (result, *wire.
 	if why := noEffect(key); why != "" {
 		return result{notices: []*wire.Error{notice("SET ignored", why)}}, nil
 	}
-	c.changing.Lock()
-	defer c.changing.Unlock()
-	next := c.pooler.Config().Clone()
-	err := next.Set(key, value, config.Origin{Flag: "SET " + key})
-	if err == nil {
-		err = next.CheckOnline()
-	}
-	var kept error
-	if err == nil {
-		kept, err = c.pooler.Set(next)
-	}
+	kept, err := c.pooler.Set(func(next *config.Config) error {
+		if err := next.Set(key, value, config.Origin{Flag: "SET " + key}); err != nil {
+			return err
+		}
+		return next.CheckOnline()
+	})
 	if err != nil {
 		failed := refuse("SET failed")
 		failed.Detail = err.Error()

@@ -443,20 +443,23 @@ func (g *chaosGuest) parameter(ctx context.Context) error {
 	return nil
 }
 
-// temporary leaves something on a server that no other client may see.
+// temporary leaves something on a server that no other client may see, and that the client must find there again.
 func (g *chaosGuest) temporary(ctx context.Context) error {
 	text := g.next()
-	for _, sql := range []string{"CREATE TEMPORARY TABLE mine AS SELECT '" + text + "'::text AS text, pg_backend_pid() AS pid", "SELECT pg_advisory_lock(hashtext('" + g.tag + "'))"} {
-		if _, err := g.conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-			if sqlState(err) == "42P07" || sqlState(err) == "54000" {
-				return fmt.Errorf("%w: %w", errWrong, err)
-			}
-			return err
+	if _, err := g.conn.Exec(ctx, "CREATE TEMPORARY TABLE mine AS SELECT '"+text+"'::text AS text", pgx.QueryExecModeSimpleProtocol); err != nil {
+		if sqlState(err) == "42P07" {
+			return fmt.Errorf("%w: another client's temporary table is there: %w", errWrong, err)
 		}
+		return err
 	}
-	got, err := ask(ctx, g.conn, "SELECT text FROM mine WHERE pid = pg_backend_pid()")
+	before, err := ask(ctx, g.conn, "SELECT pg_backend_pid()::text || coalesce(pg_advisory_lock(hashtext('"+g.tag+"'))::text, '')")
+	if err != nil {
+		return err
+	}
+	got, err := ask(ctx, g.conn, "SELECT text FROM mine")
 	if sqlState(err) == "42P01" {
-		return fmt.Errorf("%w: the temporary table has gone without a word: %w", errWrong, err)
+		after, _ := ask(ctx, g.conn, "SELECT pg_backend_pid()")
+		return fmt.Errorf("%w: the temporary table has gone without a word; the server's pid was %s before, and is now %s", errWrong, before, after)
 	}
 	if err != nil {
 		return err

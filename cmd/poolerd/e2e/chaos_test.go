@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -101,6 +102,13 @@ func newHavoc(t *testing.T, seed uint64) *havoc {
 	mustExec(t, super, "CREATE ROLE clerk LOGIN SUPERUSER")
 	mustExec(t, super, "CREATE TABLE deeds (key text); CREATE INDEX ON deeds (key)")
 	h.pooler = startPooler(t, options{cluster: h.cluster, ini: h.ini()})
+	eventually(t, patience, "the Unix socket is there", func() error { // it comes after the others
+		conn, err := net.Dial("unix", fmt.Sprintf("%s/.s.PGSQL.%d", h.sockets, h.port))
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
 	return h
 }
 
@@ -127,7 +135,7 @@ type chaosSettings struct {
 // calmSettings are those at the beginning and at the end.
 func calmSettings() chaosSettings {
 	return chaosSettings{
-		poolSize: 6, reserve: 2, perDatabase: 14, perUser: 20, lifetime: 3600, idle: 600, queryWait: 30, autodb: 3600, mode: "transaction", serverTLS: "prefer", extra: true,
+		poolSize: 6, reserve: 2, lifetime: 3600, idle: 600, queryWait: 30, autodb: 3600, mode: "transaction", serverTLS: "prefer", extra: true,
 	}
 }
 
