@@ -224,6 +224,8 @@ func (s *Server) lookUp(q authQuestion) (answer authAnswer, _ error) {
 			bad = fmt.Errorf("expected 2 columns from auth_query, not %d", len(values))
 		case values[0] == nil:
 			bad = errors.New("auth_query response contained null user name")
+		case answer.found && !answer.secret.Equal(config.NewSecret(string(values[1]))): // whose would count depends on their order
+			bad = errors.New("auth_query gave several rows, with different passwords")
 		default:
 			answer = authAnswer{found: true, secret: config.NewSecret(string(values[1]))}
 		}

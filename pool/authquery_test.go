@@ -119,6 +119,12 @@ func TestAuthQuery(t *testing.T) {
 		set("elsewhere", func(d *config.Database) { d.AuthDBName = text("nowhere") })
 		set("console", func(d *config.Database) { d.AuthDBName = text("pgbouncer") })
 		set("three", func(d *config.Database) { d.AuthQuery = text("SELECT $1::text, 'a', 'b'") })
+		set("several", func(d *config.Database) {
+			d.AuthQuery = text("SELECT rolname, rolpassword FROM pg_authid WHERE rolname IN ($1, 'hashed')")
+		})
+		set("twice", func(d *config.Database) {
+			d.AuthQuery = text("SELECT rolname, rolpassword FROM pg_authid, generate_series(1, 2) WHERE rolname = $1")
+		})
 		set("null", func(d *config.Database) { d.AuthQuery = text("SELECT NULL, $1::text") })
 		set("broken", func(d *config.Database) {
 			d.AuthQuery = text("SELECT usename, passwd FROM not_pg_shadow WHERE usename = $1")
@@ -160,6 +166,9 @@ func TestAuthQuery(t *testing.T) {
 	h.expect("dbname=pgbouncer user=reader password=second", wrong)
 	h.expect("dbname=three user=reader password=second", "bouncer config error")
 	h.log.wants(t, "expected 2 columns from auth_query, not 3")
+	h.expect("dbname=several user=reader password=second", "bouncer config error")
+	h.log.wants(t, "auth_query gave several rows, with different passwords")
+	h.expect("dbname=twice user=reader password=second", "")
 	h.expect("dbname=null user=reader password=second", "bouncer config error")
 	h.log.wants(t, "auth_query response contained null user name")
 	h.expect("dbname=broken user=reader password=second", "bouncer config error")

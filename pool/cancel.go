@@ -112,16 +112,19 @@ func (k cancelKey) equal(other cancelKey) bool {
 }
 
 // cancel carries out a cancel request: what runs for the key's client is cancelled, or its wait for a server ends. A request that comes too late does nothing. One that
-// means a client of a peer is passed on to it.
-func (p *Pooler) cancel(key cancelKey) {
-	if who := p.keys.find(key); who != nil {
+// means a client of a peer is passed on to it, unless the connection that it came on has to go before.
+func (l *login) cancel(key cancelKey) {
+	p := l.pooler
+	if who := p.keys.find(key); who != nil { // the key is a proof as well
+		p.lobby.leave(l.place)
+		l.loggedIn()
 		who.cancelRunning()
 		return
 	}
 	conf := p.config()
 	switch {
 	case conf.PeerID != 0 && conf.PeerID != key.peer():
-		p.forward(key)
+		p.forward(l.place.stay, key)
 	case conf.PeerID == 0 && len(conf.Peers) > 0:
 		p.log.Warn().Msg("cancel request with an unknown key: it may be for another one of [peers], but this pooler has no peer_id")
 	default:
@@ -144,18 +147,21 @@ func (c *Client) cancelRunning() {
 	}
 }
 
+// mostCancels is how many cancel requests may be under way to a server. Each is a connection to PostgreSQL; more of them say nothing new.
+const mostCancels = 16
+
 // cancelOn cancels what s runs, if it still runs it for c. While the request is under way the server is not given to anyone else, so it hits
 // this client's query or none.
 func (c *Client) cancelOn(s *Server) {
 	c.mu.Lock()
-	if c.server != s {
+	if c.server != s || s.pending.Load() >= mostCancels {
 		c.mu.Unlock()
 		return
 	}
 	s.pending.Add(1)
 	s.cancels.Add(1)
 	c.mu.Unlock()
-	ctx, stop := c.pooler.cancelContext()
+	ctx, stop := c.pooler.cancelContext(c.pooler.life)
 	defer stop()
 	began := time.Now()
 	if err := s.cancel(ctx); err != nil {
@@ -176,12 +182,12 @@ func (p *Pooler) logCancelFailed(err error, pid uint32, began time.Time) {
 }
 
 // cancelContext bounds a cancel request that is sent on.
-func (p *Pooler) cancelContext() (context.Context, context.CancelFunc) {
+func (p *Pooler) cancelContext(life context.Context) (context.Context, context.CancelFunc) {
 	limit := p.config().CancelWaitTimeout
 	if limit == 0 {
 		limit = time.Minute
 	}
-	return context.WithTimeout(p.life, limit)
+	return context.WithTimeout(life, limit)
 }
 
 // sendCancel sends a cancel request, over TLS when conf is not nil, and waits until it has been carried out: the other side closes the connection then.

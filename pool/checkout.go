@@ -158,10 +158,11 @@ func (c *Client) afterExchange(s *Server) {
 	defer last.free()
 	c.tally.sent += uint64(len(last.b))
 	over := s.pipe.Idle() && c.body == 0
+	suspected := over && (c.marks&leaving != 0 || c.listens)
 	b, err := c.takeStock(s, last.b, over)
 	if err != nil {
 		c.sayLast(last.b)
-		c.stockFailed(s, err)
+		c.stockFailed(s, suspected, err)
 		return
 	}
 	switch {

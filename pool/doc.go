@@ -97,9 +97,10 @@
 // Pooler.listen gives each connection a goroutine, which is the client's until it ends. A login has client_login_timeout for all of it; its messages are short,
 // or refused by their length. Which settings, users, rules and certificates count is one snapshot (access), taken at the first byte.
 //
-// Connections that have not logged in are bounded by max_client_conn, too: one more pushes out one of the oldest (lobby), which is one that is slow to speak,
-// of the address that has the most of them. What comes before TLS is read without a buffer, to its last byte, so that nothing that came in plain text counts as
-// encrypted.
+// Connections that have not logged in are bounded by max_client_conn, too: one more pushes out an old one (lobby), of the address that has the most of them,
+// whatever it waits for: its client, auth_query, an LDAP server. While those that had to go are many, nobody is accepted. Proofs are checked few at a time, so
+// that half of the processors are left to those who are in. What comes before TLS is read without a buffer, to its last byte, so that nothing that came in plain
+// text counts as encrypted.
 //
 // Nothing is said of users, databases and administrators before the proof: an unknown user is asked like any other, an unknown database is named afterwards,
 // and the errors are alike; the log tells what it was. A failure costs the address that it comes from a pause, from 50 ms to a second, before it is told; a

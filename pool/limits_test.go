@@ -13,6 +13,7 @@ import (
 
 	"poolerd/pool/config"
 	"poolerd/wire"
+	"poolerd/wire/auth"
 )
 
 // note keeps a log, to look for phrases in it.
@@ -396,6 +397,42 @@ func TestAutoDatabase(t *testing.T) {
 	within(t, "it is forgotten", func() bool { return len(p.Pools()) == 0 })
 	if n := log.count("dropping database 'x'"); n != 1 {
 		t.Errorf("%d lines, want one", n)
+	}
+}
+
+// TestAbsentDatabase: of a database that PostgreSQL does not have nothing is kept for long, whatever autodb_idle_timeout says: anybody can name some.
+func TestAbsentDatabase(t *testing.T) {
+	f := startFake(t)
+	p, _, _ := startLogged(t, f.url(), func(c *config.Config) { c.AutodbIdleTimeout = 0 })
+	conf := p.config()
+	for _, test := range []struct {
+		code wire.Code
+		kept bool
+	}{{wire.CodeUndefinedDatabase, false}, {wire.CodeUnableToEstablish, true}} {
+		pool, refused := p.pool(string(test.code), "u")
+		if refused != nil {
+			t.Fatal(refused)
+		}
+		now := time.Now()
+		keys := &auth.Keys{ClientKey: []byte{1}, ServerKey: []byte{1}, Iterations: 1}
+		pool.offer(Credentials{Keys: keys})
+		pool.mu.Lock()
+		pool.outage.failed(wire.Errorf(test.code, "no"), now, time.Minute)
+		pool.mu.Unlock()
+		p.tendPools(now.Add(absentKept/2), conf)
+		if len(p.Pools()) != 1 {
+			t.Fatalf("%s: it is gone at once", test.code)
+		}
+		p.tendPools(now.Add(2*absentKept), conf)
+		p.mu.Lock()
+		pools, watches := len(p.pools), len(p.watches)
+		p.mu.Unlock()
+		if gone := keys.ClientKey == nil; gone == test.kept {
+			t.Errorf("%s: the keys of its user are wiped: %v", test.code, gone)
+		}
+		if kept := pools == 1; kept != test.kept || watches != pools {
+			t.Errorf("%s: kept %v, with %d watches", test.code, kept, watches)
+		}
 	}
 }
 

@@ -19,6 +19,36 @@ type lobby struct {
 	mu      sync.Mutex
 	places  list.List            // of *lobbyPlace, oldest first
 	sources map[netip.Prefix]int // how many there are of each
+
+	inside int        // connections that have been accepted and have neither logged in nor gone: those who had to go need a moment for it
+	room   *sync.Cond // on mu: inside has become less; nil before anybody has come
+}
+
+// mostLeaving is how many may be inside who had to go. With more no connection is accepted, so that a flood that comes faster than it can be told off, or than the log takes
+// its lines, waits before the door, where it costs nothing.
+const mostLeaving = 100
+
+// await counts a connection in as soon as there is room for it. depart, whose first call counts, takes it out again when it has logged in, or is closed. Unix sockets are not counted, and do
+// not wait.
+func (b *lobby) await(nc net.Conn, clients int) (depart func()) {
+	if isLocal(nc.RemoteAddr()) {
+		return func() {}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.room == nil {
+		b.room = sync.NewCond(&b.mu)
+	}
+	for b.inside >= max(clients, leastLobby)+mostLeaving {
+		b.room.Wait()
+	}
+	b.inside++
+	return sync.OnceFunc(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.inside--
+		b.room.Signal()
+	})
 }
 
 // mostCompared is how many of the oldest connections are looked at to find the one that has to go.

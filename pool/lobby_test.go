@@ -71,6 +71,62 @@ func TestLobbyIsFair(t *testing.T) {
 	}
 }
 
+// TestLobbyDoor: no more connections are let in than may wait, and a few that have to go. Unix sockets are.
+func TestLobbyDoor(t *testing.T) {
+	var b lobby
+	nc := &addressed{addr: &net.TCPAddr{IP: net.ParseIP("198.51.100.1"), Port: 1}}
+	depart := b.await(nc, 1)
+	for range leastLobby + mostLeaving - 1 {
+		b.await(nc, 1)
+	}
+	b.await(&addressed{addr: &net.UnixAddr{Net: "unix"}}, 1)
+	came := make(chan struct{})
+	go func() {
+		b.await(nc, 1)
+		close(came)
+	}()
+	inside := func() int {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.inside
+	}
+	if n := inside(); n != leastLobby+mostLeaving {
+		t.Errorf("%d are inside", n)
+	}
+	depart()
+	<-came
+	depart() // which counts once
+	if n := inside(); n != leastLobby+mostLeaving {
+		t.Errorf("%d are inside, once one has gone and one has come", n)
+	}
+}
+
+// TestJudging: a proof waits for its turn to be checked, and is not checked once its login was pushed out.
+func TestJudging(t *testing.T) {
+	f := startFake(t)
+	h := openHouse(t, f.url(), func(c *config.Config, dir string) {
+		c.AuthType, c.AuthFile, c.MaxClientConn = config.AuthPlain, usersFile(t, dir), 1
+	})
+	places := cap(h.pooler.judging)
+	for range places {
+		h.pooler.judging <- struct{}{}
+	}
+	first := h.dial(append(startup("user", "plain", "database", "d"), passwordMessage("foo")...))
+	if typ, _, err := wire.ReadMessage(first, 1<<16); err != nil || typ != wire.ServerAuthentication {
+		t.Fatalf("%q, %v", typ, err)
+	}
+	for range leastLobby {
+		h.dial([]byte{0, 0})
+	}
+	if e := readError(t, first); e.Code != wire.CodeTooManyConnections {
+		t.Errorf("pushed out with %v", e)
+	}
+	for range places {
+		<-h.pooler.judging
+	}
+	h.expect("dbname=d user=plain password=foo", "")
+}
+
 // addressed is a connection of which only the address counts.
 type addressed struct {
 	net.Conn

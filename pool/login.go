@@ -13,8 +13,11 @@ import (
 	"poolerd/wire/sock"
 )
 
-// mostPassword bounds the messages of a login behind the startup packet, in bytes.
-const mostPassword = 64 << 10
+// What bounds the messages of a login behind the startup packet, in bytes: a password, and what proves that one is known, which needs no more room than PgBouncer has for it.
+const (
+	mostPassword = 64 << 10
+	mostProof    = 4 << 10
+)
 
 // login is one connection from its first byte to its welcome.
 type login struct {
@@ -32,6 +35,8 @@ type login struct {
 	began   time.Time
 	place   *lobbyPlace
 
+	loggedIn func()
+
 	replication replicationKind
 	identity
 	entered bool // it was counted in as a client, whose end is told as that
@@ -45,10 +50,10 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.reason }
 
-// accept serves one connection to its end.
-func (p *Pooler) accept(nc net.Conn) {
+// accept serves one connection to its end. loggedIn is called when it has proved who it is.
+func (p *Pooler) accept(nc net.Conn, loggedIn func()) {
 	a := p.access.Load()
-	l := &login{pooler: p, access: a, conf: a.conf, id: p.ids.Add(1), socket: nc, conn: nc, addr: peerAddr(nc), began: time.Now()}
+	l := &login{pooler: p, access: a, conf: a.conf, id: p.ids.Add(1), socket: nc, conn: nc, loggedIn: loggedIn, addr: peerAddr(nc), began: time.Now()}
 	defer l.hangUp()
 	if t := l.conf.ClientLoginTimeout; t > 0 {
 		_ = nc.SetDeadline(l.began.Add(t))
@@ -146,6 +151,7 @@ func (l *login) run() error {
 		return err
 	}
 	l.pooler.lobby.leave(l.place)
+	l.loggedIn()
 	switch {
 	case l.console && l.replication != notReplication:
 		return wire.Fatalf(wire.CodeFeatureNotSupported, "the console has nothing to replicate")

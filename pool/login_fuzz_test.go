@@ -75,7 +75,7 @@ func FuzzLogin(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, said []byte) {
 		p := poolers[int(which)%len(poolers)]
 		c := &fuzzConn{in: bytes.NewReader(said)}
-		p.accept(c)
+		p.accept(c, func() {})
 		heard := c.out.Bytes()
 		if bytes.Contains(heard, []byte("no more connections allowed")) {
 			t.Errorf("came in without a proof: %q", heard)

@@ -42,16 +42,23 @@ func (l *login) proveByPassword() error {
 	if l.secured.conn != nil {
 		x.Bind(l.access.tls.EndPoint())
 	}
+	most := mostProof
+	if method == auth.Plain {
+		most = mostPassword
+	}
 	if _, err := l.conn.Write(x.Start()); err != nil {
 		return err
 	}
 	for {
-		body, err := l.readPassword()
+		body, err := l.readPassword(most)
 		if err != nil {
 			return err
 		}
-		reply, done, refused := x.Next(body)
+		reply, done, refused, err := l.judge(x, body)
 		clear(body)
+		if err != nil {
+			return err
+		}
 		if refused != nil {
 			return l.wrongPassword(refused, x.SASL())
 		}
@@ -67,9 +74,26 @@ func (l *login) proveByPassword() error {
 	}
 }
 
-// readPassword reads the body of a client's next message, which must be of a login.
-func (l *login) readPassword() ([]byte, error) {
-	typ, body, err := wire.ReadMessage(l.conn, mostPassword)
+// judge takes a message to an exchange once it is this login's turn: what a proof costs to check, a millisecond with some methods, is spent for few at a time, and not for one that was pushed out.
+func (l *login) judge(x *auth.Exchange, body []byte) (reply []byte, done bool, refused *wire.Error, _ error) {
+	select {
+	case l.pooler.judging <- struct{}{}:
+		defer func() { <-l.pooler.judging }()
+	case <-l.place.stay.Done():
+	}
+	if err := l.place.stay.Err(); err != nil {
+		return nil, false, nil, err
+	}
+	reply, done, refused = x.Next(body)
+	return reply, done, refused, nil
+}
+
+// judgesOf gives how many proofs are checked at once: half of the processors are left to those who are in.
+func judgesOf(processors int) int { return max(1, processors/2) }
+
+// readPassword reads the body of a client's next message, which must be of a login, and of most bytes at most.
+func (l *login) readPassword(most int) ([]byte, error) {
+	typ, body, err := wire.ReadMessage(l.conn, most)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +221,7 @@ func (l *login) proveByLDAP() error {
 	if _, err := l.conn.Write(auth.PasswordRequest()); err != nil {
 		return err
 	}
-	body, err := l.readPassword()
+	body, err := l.readPassword(mostPassword)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (l *login) readStartup() error {
 			}
 		case wire.RequestCancel:
 			l.startup = s
-			l.pooler.cancel(cancelKey{s.CancelPID, s.CancelSecret})
+			l.cancel(cancelKey{s.CancelPID, s.CancelSecret})
 			return nil
 		default:
 			return l.negotiate(s)

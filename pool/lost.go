@@ -31,7 +31,7 @@ func (c *Client) serverLost(s *Server) {
 	err := c.lostError(s)
 	owed := s.pipe.Owed()
 	inTx := (s.pipe.Status() != wire.TxIdle || c.opened) && c.lastKind != lex.Commit && c.lastKind != lex.Rollback
-	keeps := c.keeps()
+	keeps := c.keeps() || s.pipe.Idle() && c.marks&leaving != 0 // it was told that its transaction is over, and nobody can be asked any more what that has left
 	skips := s.pipe.SkipsToSync()
 	midMessage := r.parted && r.body > 0 && !r.bodyDropped
 	r.flush()

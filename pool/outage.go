@@ -61,6 +61,9 @@ func (o *outage) final() bool {
 	return true
 }
 
+// absent tells whether PostgreSQL has no such database.
+func (o *outage) absent() bool { return o.on() && o.err.Code == wire.CodeUndefinedDatabase }
+
 // down tells whether PostgreSQL itself is away, so that the servers which clients still have are of no use to those who wait.
 func (o *outage) down() bool {
 	return o.on() && (o.err.Code == wire.CodeUnableToEstablish || o.err.Code == wire.CodeCannotConnectNow)

@@ -64,7 +64,7 @@ func (p *peers) enter(ctx context.Context, id, most int) (leave func(), _ error)
 }
 
 // forward passes a cancel request on to the peer that has given out its key. What cannot be passed on is dropped, as nobody waits for an answer.
-func (p *Pooler) forward(key cancelKey) {
+func (p *Pooler) forward(ctx context.Context, key cancelKey) {
 	conf := p.config()
 	log := p.log.With().Int("peer_id", key.peer()).Logger()
 	peer, known := conf.Peers[key.peer()]
@@ -76,15 +76,15 @@ func (p *Pooler) forward(key cancelKey) {
 		log.Info().Msg("cancel request dropped: its peer is not in [peers]")
 		return
 	}
-	if err := p.sendToPeer(peer, conf.PeerPoolSize(peer), key.withHops(key.hops()-1)); err != nil {
+	if err := p.sendToPeer(ctx, peer, conf.PeerPoolSize(peer), key.withHops(key.hops()-1)); err != nil {
 		log.Warn().Err(err).Msg("cancel request could not be passed on")
 		return
 	}
 	log.Debug().Msg("cancel request passed on")
 }
 
-func (p *Pooler) sendToPeer(peer config.Peer, most int, key cancelKey) error {
-	ctx, stop := p.cancelContext()
+func (p *Pooler) sendToPeer(ctx context.Context, peer config.Peer, most int, key cancelKey) error {
+	ctx, stop := p.cancelContext(ctx)
 	defer stop()
 	leave, err := p.peers.enter(ctx, peer.ID, most)
 	if err != nil {

@@ -232,6 +232,36 @@ func TestForwardIsBounded(t *testing.T) {
 	}
 }
 
+// TestForwardEvicted: a request that waits for a peer, whose key proves nothing here, is pushed out like a login.
+func TestForwardEvicted(t *testing.T) {
+	h := listenForCancels(t)
+	f := startFake(t)
+	_, addr := startPooler(t, f.url(), func(c *config.Config) {
+		c.PeerID, c.Peers, c.MaxClientConn = 1, map[int]config.Peer{2: h.peer(2)}, 1
+	})
+	done := sendKey(t, addr, randomKey(4).of(2))
+	<-h.requests
+	for range leastLobby {
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = nc.Close() }()
+	}
+	awaitClosed(t, "the request", done)
+}
+
+// TestCancelsAreBounded: who sends cancel requests without end opens few connections to its server.
+func TestCancelsAreBounded(t *testing.T) {
+	s := &Server{}
+	s.pending.Store(mostCancels)
+	c := &Client{server: s}
+	c.cancelOn(s)
+	if n := s.pending.Load(); n != mostCancels {
+		t.Errorf("%d are under way", n)
+	}
+}
+
 func TestPeersEnter(t *testing.T) {
 	var p peers
 	ctx, cancel := context.WithCancel(t.Context())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,7 @@ type Pooler struct {
 	authQueries authQueries
 	slowdown    *slowdown
 	lobby       lobby
+	judging     chan struct{} // a place for each proof that is being checked
 	recorder    *recorder     // nil when nothing is recorded
 	released    func(*Server) // sees every server that is about to be free; nil but in tests
 
@@ -75,8 +77,8 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	life, kill := context.WithCancel(context.Background())
 	p := &Pooler{
 		log: log, auth: auth.New(), statements: stmt.NewTable(), shares: newShares(), seats: newSeats(), gates: newGates(), began: time.Now(),
-		slowdown: newSlowdown(),
-		life:     life, kill: kill,
+		slowdown: newSlowdown(), judging: make(chan struct{}, judgesOf(runtime.GOMAXPROCS(0))),
+		life: life, kill: kill,
 		pools: map[Key]*Pool{}, hubs: map[hubKey]*listen.Hub{}, watches: map[string]*watched{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
 	}
 	p.logins, p.endLogins = context.WithCancel(life)
@@ -146,7 +148,7 @@ func (p *Pooler) Serve(listeners ...net.Listener) error {
 	return failed
 }
 
-// listen accepts from one listener. Running out of descriptors is no reason to stop.
+// listen accepts from one listener, as fast as those who have not logged in yet leave room. Running out of descriptors is no reason to stop.
 func (p *Pooler) listen(l net.Listener) error {
 	pause := time.Duration(0)
 	for {
@@ -164,11 +166,13 @@ func (p *Pooler) listen(l net.Listener) error {
 		}
 		pause = 0
 		p.prepare(nc)
+		depart := p.lobby.await(nc, p.config().MaxClientConn)
 		p.accepted.Go(func() {
+			defer depart()
 			stop := p.track(nc)
 			defer stop()
 			defer p.survive(nc)
-			p.accept(nc)
+			p.accept(nc, depart)
 		})
 	}
 }

@@ -100,23 +100,32 @@ func (p *Pooler) tendPools(now time.Time, conf *config.Config) {
 		}
 		delete(p.pools, key)
 		p.tasks.Go(pool.pg.Close)
-		if len(p.poolsOf(key.Database)) == 0 { // so nobody listens, and who does so next has another pool, of other settings perhaps
-			for _, h := range p.takeHubs(key.Database) {
-				p.tasks.Go(h.Close)
-			}
+		if len(p.poolsOf(key.Database)) > 0 {
+			continue
 		}
-		if pool.auto && !p.Draining() && len(p.poolsOf(key.Database)) == 0 {
+		for _, h := range p.takeHubs(key.Database) { // nobody listens, and who does so next has another pool, of other settings perhaps
+			p.tasks.Go(h.Close)
+		}
+		if !pool.auto {
+			continue
+		}
+		delete(p.watches, key.Database)
+		if !p.Draining() {
 			p.logDropped(key.Database)
 		}
 	}
 }
+
+// absentKept is how long the pool of a database is kept that PostgreSQL says is not there. Where auth_query is asked in the client's own database anybody can
+// name some, without a password, and as many as he likes: they are not to pile up for an hour.
+const absentKept = 10 * time.Second
 
 // logDropped tells of a database that is served no more, in PgBouncer's words.
 func (p *Pooler) logDropped(database string) {
 	p.log.Warn().Str("database", database).Msgf("dropping database '%s' as it does not exist anymore or inactive auto-database", database)
 }
 
-// unused tells whether nobody has had anything of the pool for long, and closes it then.
+// unused tells whether nobody has had anything of the pool for long, and closes it then, with the keys of its user.
 func (p *Pool) unused(now time.Time, conf *config.Config) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -127,8 +136,15 @@ func (p *Pool) unused(now time.Time, conf *config.Config) bool {
 	if p.auto {
 		limit = conf.AutodbIdleTimeout
 	}
+	if p.auto && p.outage.absent() && (limit == 0 || limit > absentKept) {
+		limit = absentKept
+	}
 	removed := p.ending.Load() != nil
 	over := removed || limit > 0 && p.hold == holdNothing && now.Sub(p.touched) > limit
 	p.closed = p.closed || over && p.visitors+p.totals.Clients+p.queue.len+p.busy+p.opening+len(p.servers)+len(p.replicas) == 0
+	if p.closed && p.offered.Keys != nil {
+		p.offered.Keys.Zero()
+		p.offered = Credentials{}
+	}
 	return p.closed
 }

@@ -128,6 +128,10 @@ func (p *Pooler) remove(pool *Pool) {
 // resettle gives the pool new settings, and reports whether servers are made otherwise now. Then those that there are are closed as they come free; a smaller pool_size closes as many as are too many.
 func (p *Pool) resettle(conf config.Pool, password config.Secret, same, auto bool) (changed bool, _ error) {
 	p.mu.Lock()
+	if p.closed { // it has just been dropped
+		p.mu.Unlock()
+		return false, nil
+	}
 	p.auto = auto
 	if same && sameServer(p.conf, conf) && p.password.Equal(password) {
 		p.conf = conf

@@ -213,7 +213,7 @@ func (r *replication) cancelRunning() {
 	if !serving {
 		return
 	}
-	ctx, stop := r.client.pooler.cancelContext()
+	ctx, stop := r.client.pooler.cancelContext(r.client.pooler.life)
 	defer stop()
 	began := time.Now()
 	if err := r.client.pooler.sendCancel(ctx, r.at, r.secured, r.key); err != nil {

@@ -42,15 +42,15 @@ func (c *Client) takeStock(s *Server, replies []byte, over bool) ([]byte, error)
 	return replies, nil
 }
 
-// stockFailed: the server has gone while it was asked what is left on it. A client that had state there has lost it, and is told.
-func (c *Client) stockFailed(s *Server, err error) {
+// stockFailed: the server has gone while it was asked what is left on it. A client that had state there, or may have left some just now (suspected), has lost it, and is told.
+func (c *Client) stockFailed(s *Server, suspected bool, err error) {
 	c.pool.finish(c, time.Now())
 	if s.pipe.Status() != wire.TxIdle { // the client was told that its transaction goes on: nothing may run outside it
 		c.block = blockFailed
 		c.lost = wire.Errorf(wire.CodeConnectionFailure, "server connection was lost")
 	}
 	c.forgetTransaction()
-	had := c.pins != 0 || c.pinSlot
+	had := suspected || c.keeps()
 	c.detach().discard(reasonServerGone)
 	c.setPins(0)
 	if had {

@@ -42,9 +42,26 @@ func ReadMessage(r io.Reader, max int) (typ byte, body []byte, err error) {
 	if !ok || size-HeaderLen > max {
 		return 0, nil, &Error{Severity: "FATAL", Code: CodeProtocolViolation, Message: "invalid message length"}
 	}
-	body = make([]byte, size-HeaderLen)
-	if _, err := io.ReadFull(r, body); err != nil {
+	if body, err = readBody(r, size-HeaderLen); err != nil {
 		return 0, nil, err
 	}
 	return typ, body, nil
+}
+
+// firstRead is how much is read of a body before more of it is believed to come, in bytes.
+const firstRead = 4 << 10
+
+// readBody takes as much memory as the other end has sent, twice at most: what a header promises costs its sender nothing.
+func readBody(r io.Reader, size int) ([]byte, error) {
+	body := make([]byte, min(size, firstRead))
+	for have := 0; ; {
+		n, err := io.ReadFull(r, body[have:])
+		if err != nil {
+			return nil, err
+		}
+		if have += n; have == size {
+			return body, nil
+		}
+		body = append(body, make([]byte, min(size-have, have))...)
+	}
 }

@@ -2,8 +2,10 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
+	"runtime"
 	"testing"
 )
 
@@ -72,6 +74,25 @@ func TestAppend(t *testing.T) {
 		r := bytes.NewReader(behind[6:])
 		if typ, body, err := ReadMessage(r, 1000); err != nil || typ != m[0] || !bytes.Equal(body, m[HeaderLen:]) {
 			t.Errorf("%q reads back as %c %q, %v", m, typ, body, err)
+		}
+	}
+}
+
+// TestReadMessageGrows: a header that promises much takes little memory until it is kept.
+func TestReadMessageGrows(t *testing.T) {
+	const size = 1 << 20
+	for _, sent := range []int{0, 1, firstRead, firstRead + 1, size / 2, size} {
+		message := append([]byte{ClientPassword, 0, 0, 0, 0}, bytes.Repeat([]byte{7}, sent)...)
+		binary.BigEndian.PutUint32(message[1:], size+4)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, body, err := ReadMessage(bytes.NewReader(message), size)
+		runtime.ReadMemStats(&after)
+		if whole := sent == size; whole != (err == nil) || whole && !bytes.Equal(body, message[HeaderLen:]) {
+			t.Errorf("%d bytes: %d read, %v", sent, len(body), err)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > uint64(6*sent+4*firstRead) {
+			t.Errorf("%d bytes took %d", sent, took)
 		}
 	}
 }
