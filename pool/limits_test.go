@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"strings"
@@ -9,38 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"poolerd/pool/config"
 	"poolerd/wire"
 	"poolerd/wire/auth"
 )
-
-// note keeps a log, to look for phrases in it.
-type notes struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (n *notes) Write(p []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.b.Write(p)
-}
-
-func (n *notes) count(phrase string) int {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return strings.Count(n.b.String(), phrase)
-}
-
-// startLogged is startPooler with a log to read.
-func startLogged(t *testing.T, upstream string, change func(*config.Config)) (*Pooler, string, *notes) {
-	t.Helper()
-	n := &notes{}
-	p, addr := startPoolerWith(t, upstream, zerolog.New(n), change)
-	return p, addr, n
-}
 
 // altered changes a copy of the settings, for a reload.
 func altered(p *Pooler, change func(c *config.Config)) *config.Config {
