@@ -384,6 +384,7 @@ func TestAbsentDatabase(t *testing.T) {
 		if refused != nil {
 			t.Fatal(refused)
 		}
+		pool.part()
 		now := time.Now()
 		keys := &auth.Keys{ClientKey: []byte{1}, ServerKey: []byte{1}, Iterations: 1}
 		pool.offer(Credentials{Keys: keys})
