@@ -62,6 +62,8 @@ func readBody(r io.Reader, size int) ([]byte, error) {
 		if have += n; have == size {
 			return body, nil
 		}
-		body = append(body, make([]byte, min(size-have, have))...)
+		more := make([]byte, have+min(size-have, have))
+		copy(more, body)
+		body = more
 	}
 }
