@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"slices"
 )
 
 // Header reads the header at the start of b, which holds at least HeaderLen bytes: the type, and the length of the whole message with its
@@ -62,8 +63,7 @@ func readBody(r io.Reader, size int) ([]byte, error) {
 		if have += n; have == size {
 			return body, nil
 		}
-		more := make([]byte, have+min(size-have, have))
-		copy(more, body)
-		body = more
+		body = slices.Grow(body, min(size-have, have))
+		body = body[:min(size, 2*have)]
 	}
 }
