@@ -3,6 +3,7 @@ package pool
 import (
 	"time"
 
+	"poolerd/pool/metrics"
 	"poolerd/pool/stmt"
 	"poolerd/wire"
 	"poolerd/wire/lex"
@@ -91,7 +92,7 @@ func (c *Client) answerQuery(body []byte) bool {
 
 // countAnswer counts a flight that was answered here, and the transaction that has ended with it, if one has.
 func (c *Client) countAnswer(parses, binds uint64) {
-	c.pool.count(func(t *counters) {
+	c.pool.count(func(t *metrics.Totals) {
 		t.Queries++
 		t.Parses += parses
 		t.Binds += binds

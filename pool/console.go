@@ -154,14 +154,14 @@ func (p *Pooler) Consoles() []ClientInfo {
 // ConsolePool is what the console's sessions come to, shown as a pool.
 func (p *Pooler) ConsolePool() PoolInfo {
 	n := len(p.consoles.open())
-	i := PoolInfo{Database: ConsoleDatabase, User: ConsoleDatabase, Mode: config.ModeStatement, Size: consolePoolSize, Clients: n, Active: n}
+	i := PoolInfo{Database: ConsoleDatabase, User: ConsoleDatabase, Mode: config.ModeStatement, Size: ConsolePoolSize, Clients: n, Active: n}
 	i.Totals, i.Last = p.consoles.sums()
 	i.LastTook = p.stats.since(time.Now())
 	return i
 }
 
-// consolePoolSize is what PgBouncer shows as the size of a pool that has no servers.
-const consolePoolSize = 2
+// ConsolePoolSize is what PgBouncer shows as the size of a pool that has no servers.
+const ConsolePoolSize = 2
 
 // CloseConsole closes a session of the console's, and reports whether there is one with that id.
 func (p *Pooler) CloseConsole(id uint64) bool {

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"poolerd/pool/metrics"
 	"poolerd/wire"
 )
 
@@ -139,7 +140,7 @@ func (c *Client) fail(err *wire.Error) {
 // sayError answers with an error of our own.
 func (c *Client) sayError(err *wire.Error) {
 	c.reply = err.Append(c.reply)
-	c.pool.count(func(t *counters) { t.Errors++ })
+	c.pool.count(func(t *metrics.Totals) { t.Errors++ })
 	c.logError(err)
 }
 

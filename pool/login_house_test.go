@@ -1,14 +1,12 @@
 package pool
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,30 +26,6 @@ type loginHouse struct {
 	unix   string
 	log    *logBook
 	dir    string
-}
-
-// logBook keeps the lines of a log.
-type logBook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBook) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBook) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
-// wants waits for a line that has a text.
-func (b *logBook) wants(t *testing.T, text string) {
-	t.Helper()
-	within(t, "a line of the log with "+text, func() bool { return strings.Contains(b.String(), text) })
 }
 
 // openHouse starts a pooler that holds up no failed login. change gets the settings and a folder for files, prepare the pooler before it serves.

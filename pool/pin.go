@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"poolerd/pool/config"
+	"poolerd/pool/metrics"
 	"poolerd/wire"
 	"poolerd/wire/lex"
 )
@@ -168,7 +169,7 @@ func (p *Pool) reservePin() bool {
 func (c *Client) freePin() {
 	if c.pinSlot {
 		c.pinSlot = false
-		c.pool.count(func(t *counters) { t.Pinned-- })
+		c.pool.count(func(t *metrics.Totals) { t.Pinned-- })
 	}
 }
 
@@ -198,7 +199,7 @@ func (c *Client) keepServer(why pins) {
 // setPins changes what keeps the client on its server.
 func (c *Client) setPins(to pins) {
 	if to != 0 && c.pins == 0 {
-		c.pool.count(func(t *counters) { t.Pins++ })
+		c.pool.count(func(t *metrics.Totals) { t.Pins++ })
 	}
 	c.mu.Lock()
 	c.pins = to

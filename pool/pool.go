@@ -200,8 +200,8 @@ func (p *Pool) account(w *waiter, now time.Time) {
 	p.totals.WaitTime += now.Sub(w.since)
 }
 
-// withdraw takes a waiting client out of the queue, which ends its wait with err. It reports false when the wait has already ended.
-func (p *Pool) withdraw(w *waiter, err *wire.Error) bool {
+// withdraw takes a waiting client out of the queue, which ends its wait with err. One whose wait has ended already is left alone.
+func (p *Pool) withdraw(w *waiter, err *wire.Error) {
 	p.mu.Lock()
 	was := p.queue.remove(w) || p.frozen.remove(w)
 	sought := len(p.seekers) > 0
@@ -212,7 +212,6 @@ func (p *Pool) withdraw(w *waiter, err *wire.Error) bool {
 	if was {
 		w.granted <- grant{err: err}
 	}
-	return was
 }
 
 // discard closes a server that its holder has, and tells the pool that there is room.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"poolerd/pool/metrics"
 	"poolerd/wire"
 )
 
@@ -59,13 +60,13 @@ func (r *replication) relay(client net.Conn) {
 		defer close(served)
 		ended = pump(client, r.server, func(b []byte) {
 			down.pass(b)
-			c.pool.count(func(t *counters) { t.Sent += uint64(len(b)) })
+			c.pool.count(func(t *metrics.Totals) { t.Sent += uint64(len(b)) })
 		})
 		_ = client.SetReadDeadline(past) // wakes the other direction
 	}()
 	err := pump(r.server, client, func(b []byte) {
 		up.pass(b)
-		c.pool.count(func(t *counters) { t.Received += uint64(len(b)) })
+		c.pool.count(func(t *metrics.Totals) { t.Received += uint64(len(b)) })
 	})
 	select {
 	case <-served: // it was woken

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"poolerd/pool/metrics"
 	"poolerd/wire"
 )
 
@@ -84,7 +85,7 @@ func (p *Pooler) enter(c *Client) error {
 	p.mu.Lock()
 	p.clients[c] = struct{}{}
 	p.mu.Unlock()
-	c.pool.count(func(t *counters) { t.Clients++ })
+	c.pool.count(func(t *metrics.Totals) { t.Clients++ })
 	return nil
 }
 
@@ -110,7 +111,7 @@ func (p *Pooler) exit(c *Client) {
 	delete(p.clients, c)
 	p.mu.Unlock()
 	p.seats.give(c.database, c.user, false)
-	c.pool.count(func(t *counters) {
+	c.pool.count(func(t *metrics.Totals) {
 		t.Clients--
 		c.tally.began = time.Time{} // it has no server any more
 		c.tally.addTo(t, time.Time{})

@@ -2,14 +2,7 @@ package pool
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"net/netip"
 	"os"
@@ -26,70 +19,6 @@ import (
 	"poolerd/pool/config"
 	"poolerd/wire/secure"
 )
-
-// authority signs certificates for one test.
-type authority struct {
-	t    testing.TB
-	dir  string
-	name string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t testing.TB, name string) *authority {
-	t.Helper()
-	a := &authority{t: t, dir: t.TempDir(), name: name}
-	template := &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	a.key, a.cert = a.make(template, name)
-	a.save(name+".crt", "CERTIFICATE", a.cert.Raw)
-	return a
-}
-
-func (a *authority) file(name string) string { return filepath.Join(a.dir, name) }
-func (a *authority) root() string            { return a.file(a.name + ".crt") }
-
-func (a *authority) make(template *x509.Certificate, name string) (*ecdsa.PrivateKey, *x509.Certificate) {
-	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.Subject = pkix.Name{CommonName: name}
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	parent, signer := a.cert, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(raw)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return key, cert
-}
-
-// issue writes name.crt and name.key.
-func (a *authority) issue(name string, addresses ...net.IP) {
-	a.t.Helper()
-	key, cert := a.make(&x509.Certificate{DNSNames: []string{name}, IPAddresses: addresses, KeyUsage: x509.KeyUsageDigitalSignature}, name)
-	raw, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.save(name+".crt", "CERTIFICATE", cert.Raw)
-	a.save(name+".key", "PRIVATE KEY", raw)
-}
-
-func (a *authority) save(name, kind string, raw []byte) {
-	a.t.Helper()
-	if err := os.WriteFile(a.file(name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw}), 0o600); err != nil {
-		a.t.Fatal(err)
-	}
-}
 
 // guarded is a PostgreSQL with TLS whose pg_hba.conf a test writes.
 type guarded struct {
@@ -318,7 +247,7 @@ func TestServerAuthentication(t *testing.T) {
 				case err != nil && strings.Contains(err.Error(), "FATAL:  password authentication failed"):
 					t.Errorf("PostgREST would end itself: %v", err)
 				}
-				if d := time.Since(began); d > 3*time.Second {
+				if d := time.Since(began); d > 10*time.Second {
 					t.Errorf("the answer took %v", d)
 				}
 				if !strings.Contains(f.log.String(), test.logged) {
@@ -442,7 +371,7 @@ func TestPasswordChanged(t *testing.T) {
 	if _, err := f.ask(t, "anyone", "SELECT 'here'"); err == nil || !strings.Contains(err.Error(), "password authentication failed for user") {
 		t.Errorf("%v\n%s", err, f.log)
 	}
-	if d := time.Since(began); d > 3*time.Second {
+	if d := time.Since(began); d > 10*time.Second {
 		t.Errorf("the error took %v", d)
 	}
 	if _, err := holder.Exec(ctx, "COMMIT"); err != nil {
@@ -459,7 +388,7 @@ func TestNoSuchDatabase(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `database "nowhere" does not exist`) {
 		t.Errorf("%v\n%s", err, f.log)
 	}
-	if d := time.Since(began); d > 3*time.Second {
+	if d := time.Since(began); d > 10*time.Second {
 		t.Errorf("the error took %v", d)
 	}
 	for _, phrase := range []string{`server login failed: FATAL database \"nowhere\" does not exist`, `closing because: database \"nowhere\" does not exist (age=`} {

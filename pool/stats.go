@@ -8,11 +8,8 @@ import (
 	"poolerd/pool/metrics"
 )
 
-// counters are a pool's sums; its lock guards them.
-type counters = metrics.Totals
-
 // count changes the sums.
-func (p *Pool) count(f func(*counters)) {
+func (p *Pool) count(f func(*metrics.Totals)) {
 	p.mu.Lock()
 	f(&p.totals)
 	p.mu.Unlock()
@@ -33,7 +30,7 @@ type tally struct {
 	began                                                         time.Time // of the transaction under way; zero: there is none
 }
 
-func (t *tally) addTo(sums *counters, now time.Time) {
+func (t *tally) addTo(sums *metrics.Totals, now time.Time) {
 	if !t.began.IsZero() {
 		sums.Transactions++
 		sums.TxTime += now.Sub(t.began)

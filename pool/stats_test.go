@@ -1,13 +1,9 @@
 package pool
 
 import (
-	"bytes"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/rs/zerolog"
 
 	"poolerd/pool/config"
 	"poolerd/pool/metrics"
@@ -65,29 +61,10 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // TestLogOfStats: one line each stats_period, for all pools.
 func TestLogOfStats(t *testing.T) {
 	f := startFake(t)
-	var log logBuffer
-	_, addr := startPoolerWith(t, f.url(), zerolog.New(&log), func(c *config.Config) { c.StatsPeriod, c.LogStats = 300*time.Millisecond, true })
+	_, addr, log := startLogged(t, f.url(), func(c *config.Config) { c.StatsPeriod, c.LogStats = 300*time.Millisecond, true })
 	if got := logIn(t, addr).query("SELECT 1"); got != "CZI" {
 		t.Fatal(got)
 	}

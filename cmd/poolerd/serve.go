@@ -54,7 +54,7 @@ type service struct {
 	pooler    *pool.Pooler
 	listeners []net.Listener
 
-	reloading sync.Mutex      // one reload at a time, SIGHUP's or the console's; Config and told change under it
+	reloading sync.Mutex      // a signal and several consoles may ask at once
 	told      map[string]bool // the warnings of the settings in force
 }
 
@@ -157,8 +157,6 @@ func (s *service) reloadBySignal() {
 
 // reloadAll reads the settings again and puts them in force, all or none. The log's file is opened anew even where they are wrong: logrotate asks for just that.
 func (s *service) reloadAll() error {
-	s.reloading.Lock()
-	defer s.reloading.Unlock()
 	err := s.takeSettings()
 	if err != nil {
 		s.log.Error().Err(err).Msg("config file loading failed, the old settings stay")
@@ -166,7 +164,10 @@ func (s *service) reloadAll() error {
 	return err
 }
 
+// takeSettings is for one at a time, reading the file included: who has read it last is in force in the end.
 func (s *service) takeSettings() error {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
 	conf, warnings, err := s.reload()
 	if err == nil {
 		if s.Demo {

@@ -80,10 +80,7 @@ func databaseRow(conf *config.Config, db config.Database, l databaseLoad) []any 
 func consoleRow(conf *config.Config, l databaseLoad) []any {
 	return []any{
 		pool.ConsoleDatabase, nil, conf.ListenPort, pool.ConsoleDatabase, pool.ConsoleDatabase,
-		consolePoolSize, conf.MinPoolSize, conf.ReservePoolSize, int64(conf.ServerLifetime / time.Second), config.ModeStatement.String(), nil,
+		pool.ConsolePoolSize, conf.MinPoolSize, conf.ReservePoolSize, int64(conf.ServerLifetime / time.Second), config.ModeStatement.String(), nil,
 		conf.MaxDBConnections, 0, conf.MaxDBClientConnections, l.clients, 0, 0,
 	}
 }
-
-// consolePoolSize is what PgBouncer says of a pool that never has a server.
-const consolePoolSize = 2
