@@ -84,12 +84,15 @@ func (s *service) run(ctx context.Context) (err error) {
 	if s.pooler, err = pool.New(s.Config, s.log); err != nil {
 		return err
 	}
-	if s.listeners, err = listen(ctx, s.Config, s.log); err != nil {
+	s.pooler.SetConsole(admin.New(s.pooler, version(), s.reloadAll))
+	defer s.obeySignals()() // before there is anything that a signal must not leave behind
+	s.reloading.Lock()
+	pidFile := s.Config.PidFile
+	s.listeners, err = listen(ctx, s.Config, s.log)
+	s.reloading.Unlock()
+	if err != nil {
 		return err
 	}
-	pidFile := s.Config.PidFile // which a signal may change from now on
-	s.pooler.SetConsole(admin.New(s.pooler, version(), s.reloadAll))
-	defer s.obeySignals()() // before anyone reads the pidfile to send one
 	drop, err := writePidFile(pidFile)
 	if err != nil {
 		closeAll(s.listeners)
