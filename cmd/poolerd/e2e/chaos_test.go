@@ -25,7 +25,7 @@ import (
 func TestChaos(t *testing.T) {
 	needsPoolerd(t)
 	storming, calm := 12*time.Second, 2*time.Second
-	if os.Getenv("POOLERD_E2E_LONG") != "" {
+	if os.Getenv("POOLERD_E2E_STORM") != "" {
 		storming = 2 * time.Minute
 	}
 	seed := chaosSeed(t)

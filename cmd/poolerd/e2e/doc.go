@@ -17,7 +17,8 @@
 //	POOLERD_E2E_BINARY    a poolerd that is built already
 //	POOLERD_E2E_RACE=1    build poolerd with the race detector
 //	POOLERD_E2E_ALL=1     node-postgres and pgjdbc too
-//	POOLERD_E2E_LONG=1    two minutes of clients coming and going, and of chaos, not 20 s
+//	POOLERD_E2E_LONG=1    two minutes of clients coming and going, not 20 s
+//	POOLERD_E2E_STORM=1   two minutes of chaos, not 20 s, and half a minute of failing logins
 //	POOLERD_E2E_SEED=n    what TestChaos's dice are made from, to see a failure again
 //	POOLERD_E2E_BEHAVIOURS=x  of TestDrivers only the behaviours whose names fit the regular expression
 //	POOLERD_E2E_TABLE=file    write TestDrivers' table there

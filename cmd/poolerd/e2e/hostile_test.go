@@ -27,7 +27,7 @@ func TestLoginFlood(t *testing.T) {
 	needsPoolerd(t)
 	const rate = 2000 // logins a second
 	during := 3 * time.Second
-	if os.Getenv("POOLERD_E2E_LONG") != "" {
+	if os.Getenv("POOLERD_E2E_STORM") != "" {
 		during = 30 * time.Second
 	}
 	p := startGuarded(t, "")
