@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"poolerd/pool/vars"
@@ -35,7 +36,7 @@ type loginConn struct {
 	in       []byte // read, and not looked at yet
 	out      []byte // looked at, and for pgconn
 	done     bool   // the server is ready for a query
-	closed   bool
+	closed   atomic.Bool
 	reason   string // why it will be closed
 	reported []vars.Reported
 }
@@ -142,10 +143,9 @@ func (c *loginConn) fail(reason string, err error) error {
 	return err
 }
 
-// Close closes the connection, and logs why when the login was not done: pgconn closes whatever it cannot use.
+// Close closes the connection, and logs why when the login was not done: pgconn closes whatever it cannot use, from two goroutines when a login breaks off.
 func (c *loginConn) Close() error {
-	if !c.done && !c.closed {
-		c.closed = true
+	if !c.done && !c.closed.Swap(true) {
 		if c.reason == "" {
 			c.reason = reasonLoginFailed
 		}

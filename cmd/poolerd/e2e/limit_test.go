@@ -184,7 +184,8 @@ func TestClientIdleTimeout(t *testing.T) {
 func TestClientLoginTimeout(t *testing.T) {
 	t.Parallel()
 	needsPooler(t)
-	p := startPooler(t, options{settings: map[string]string{"client_login_timeout": "1", "tcp_defer_accept": "0"}})
+	p := startPooler(t, options{ini: fmt.Sprintf("[databases]\n* = host=%s port=%d user=postgres\n[pgbouncer]\n%%LISTEN%%\nauth_type = any\nclient_login_timeout = 1\ntcp_defer_accept = 0\n",
+		shared.Host(), shared.Port())})
 	for name, text := range map[string]string{
 		"nothing":       "",
 		"SSLRequest":    "\x00\x00\x00\x08\x04\xd2\x16\x2f",
