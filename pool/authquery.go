@@ -9,6 +9,7 @@ import (
 
 	"poolerd/pool/config"
 	"poolerd/wire"
+	"poolerd/wire/lex"
 )
 
 // auth_query: the secret of a user who is not in auth_file is asked of a database, by auth_user, on a server of the pool of that database and auth_user, so that the limits of both hold.
@@ -148,7 +149,7 @@ func (p *Pooler) lookUp(ctx context.Context, q authQuestion) authAnswer {
 	}
 	answer, err := s.lookUp(q)
 	if err == nil {
-		pool.release(s, time.Now())
+		s.leaveAuthQuery(q.query)
 		return answer
 	}
 	log := p.log.Error().Str("database", q.database).Str("user", q.asUser).Uint64("server", s.id).Stringer("server_addr", s.conn.RemoteAddr())
@@ -157,12 +158,25 @@ func (p *Pooler) lookUp(ctx context.Context, q authQuestion) authAnswer {
 	} else {
 		log.Msg("auth_query: " + err.Error())
 	}
-	if s.pipe.Idle() {
-		pool.release(s, time.Now())
-	} else {
-		s.discard(reasonAuthQuery)
-	}
+	s.leaveAuthQuery(q.query)
 	return authAnswer{err: errMisconfigured()}
+}
+
+// leaveAuthQuery gives the server back. The clients of auth_user have it next: what a function that the query calls may have left there (a search_path, a lock) is reset first, as behind any client.
+func (s *Server) leaveAuthQuery(query string) {
+	if !s.pipe.Idle() {
+		s.discard(reasonAuthQuery)
+		return
+	}
+	sql := []byte(query)
+	if (lex.Mark(sql)|s.pool.watched.functions.Load().Marks(sql))&leaving != 0 {
+		s.pins |= pinUnknown
+		if !s.reset() {
+			s.discard(reasonReset)
+			return
+		}
+	}
+	s.pool.release(s, time.Now())
 }
 
 // authPool finds or makes the pool on whose servers auth_query runs: auth_user's, also where the database forces another user on its clients.

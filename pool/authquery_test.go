@@ -321,3 +321,33 @@ func TestAuthQueryOfEndedPool(t *testing.T) {
 		t.Error("came in")
 	}
 }
+
+// TestAuthQueryLeavesNothing: what a function of auth_query's changes in its session is not there for auth_user's clients, who have the server next.
+func TestAuthQueryLeavesNothing(t *testing.T) {
+	h, cluster := authHouse(t, func(c *config.Config) {
+		c.DefaultPoolSize, c.WatchFunctions, c.AuthQuery = 1, time.Minute, "SELECT * FROM find($1)"
+	})
+	if _, err := cluster.Psql(t.Context(), "postgres", `CREATE FUNCTION find(who text, OUT name text, OUT secret text) LANGUAGE plpgsql AS $$ BEGIN
+		PERFORM set_config('search_path', 'trap', false); PERFORM pg_advisory_lock(7);
+		SELECT rolname, rolpassword INTO name, secret FROM pg_catalog.pg_authid WHERE rolname = who; END $$`); err != nil {
+		t.Fatal(err)
+	}
+	h.expect("dbname=shop user=hashed password=first", "")
+	client, err := pgconn.Connect(t.Context(), "postgres://asker:asker@"+h.tcp+"/shop?sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close(context.Background()) }()
+	for sql, want := range map[string]string{
+		"SHOW search_path": `"$user", public`,
+		"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'": "0",
+	} {
+		results, err := client.Exec(t.Context(), sql).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(results[0].Rows[0][0]); got != want {
+			t.Errorf("%s: %s, want %s", sql, got, want)
+		}
+	}
+}
