@@ -193,10 +193,9 @@ func TestAsPgbench(t *testing.T) {
 	if long {
 		least, most, round = 7, 15, 2*time.Second
 	}
-	// What the detector slows is this package alone: then all that can be seen is that both run the script.
 	lowest, highest := 0.97, 1.03
-	if raceDetector {
-		least, lowest, highest = 1, 0.3, 3
+	if raceDetector { // it slows this package alone: then all that can be seen is that both run the script
+		least, lowest, highest = 1, 0, math.Inf(1)
 	}
 	t.Run("the server takes the time", func(t *testing.T) {
 		o := newDuel(t, selectSlowly, 8, round).fight(t, least, most, func(tps bounds) bool { return !long && tps.low <= highest && tps.high >= lowest })
