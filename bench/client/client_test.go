@@ -322,13 +322,13 @@ func TestStuck(t *testing.T) {
 // TestThink: the client pauses between its flights and not around them, and the end of the run cuts that short too.
 func TestThink(t *testing.T) {
 	s := say(query("select 1"), query("select 2"), query("select 3"))
-	c := open(t, Options{URL: cluster(t).URL("postgres", "postgres"), Session: s, Think: 30 * time.Millisecond})
+	c := open(t, Options{URL: cluster(t).URL("postgres", "postgres"), Session: s, Think: 400 * time.Millisecond})
 	start := time.Now()
 	if d := c.Run(t.Context()); d.Code != "" {
 		t.Fatalf("%+v", d)
 	}
-	if took := time.Since(start); took < 60*time.Millisecond || took >= 90*time.Millisecond {
-		t.Errorf("two pauses of 30ms took %v", took)
+	if took := time.Since(start); took < 800*time.Millisecond || took >= 1200*time.Millisecond {
+		t.Errorf("two pauses of 400ms took %v", took)
 	}
 	s.flights = []workload.Flight{{Pause: 20 * time.Millisecond}, query("select 1"), {Pause: time.Hour, Data: query("select 2").Data, Ready: 1}}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -49,6 +49,10 @@ func dial(ctx context.Context, config *pgconn.Config, patience time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
+	if err := pg.SyncConn(ctx); err != nil { // pgconn may still read behind a write of the login that was slow: the first answer would be lost to it
+		_ = pg.Close(ctx)
+		return nil, err
+	}
 	taken, err := pg.Hijack()
 	if err != nil {
 		_ = pg.Close(ctx)
