@@ -155,7 +155,7 @@ func (l *login) chooseMethod() error {
 	if l.method != config.AuthHBA {
 		return nil
 	}
-	rule, ok := l.access.rules.Match(hba.Conn{
+	rule, ok := l.access.Rules.Match(hba.Conn{
 		Addr: sourceOf(l.addr), TLS: l.secured.conn != nil, Database: l.database, User: l.user, Replication: l.replication == physicalReplication,
 	})
 	if !ok {

@@ -183,7 +183,7 @@ func (l *login) checkCertificate() error {
 
 // mapAllows tells whether auth_ident_file lets the one whom the system calls name be the client's user.
 func (l *login) mapAllows(name string) bool {
-	return name != "" && l.access.idents != nil && l.access.idents.Allows(l.rule.Map, name, l.user)
+	return name != "" && l.access.Idents != nil && l.access.Idents.Allows(l.rule.Map, name, l.user)
 }
 
 // proveByPeer is the method peer: the system says whose process is at the other end of the Unix socket.
@@ -214,10 +214,6 @@ func (l *login) proveByPeer() error {
 
 // proveByLDAP asks for the password and lets an LDAP server judge it.
 func (l *login) proveByLDAP() error {
-	options := l.access.ldap
-	if l.conf.AuthType == config.AuthHBA {
-		options = l.access.byRule[hbaLine{l.rule.File, l.rule.Line}]
-	}
 	if _, err := l.conn.Write(auth.PasswordRequest()); err != nil {
 		return err
 	}
@@ -232,7 +228,7 @@ func (l *login) proveByLDAP() error {
 	}
 	ctx, stop := l.context()
 	defer stop()
-	if err := options.Check(ctx, l.user, password); err != nil {
+	if err := l.access.LDAP(l.rule).Check(ctx, l.user, password); err != nil {
 		l.tag(l.pooler.log.Warn()).Err(err).Msg("LDAP server refused the login")
 		return wire.Fatalf(wire.CodeInvalidPassword, "LDAP authentication failed")
 	}

@@ -29,7 +29,7 @@ type arrow struct {
 var arrows = []arrow{
 	{"cmd/poolerd", []string{
 		"bench/load", "bench/model", "bench/postgres", "bench/proc", "bench/replay", "bench/report", "bench/sweep", "bench/workload",
-		"pool", "pool/admin", "pool/config", "wire", "wire/auth/ldap",
+		"pool", "pool/admin", "pool/config", "wire",
 	}},
 	{"cmd/poolerd/e2e", nil},
 	{"pool/admin", []string{"pool", "pool/config", "pool/metrics", "wire"}},
@@ -42,7 +42,7 @@ var arrows = []arrow{
 	{"pool/vars", nil},
 	{"pool/ledger", []string{"wire/lex"}},
 	{"pool/watch", []string{"wire/lex"}},
-	{"pool/config", []string{"wire/auth/hba", "wire/secure"}},
+	{"pool/config", []string{"wire/auth/hba", "wire/auth/ldap", "wire/secure"}},
 	{"pool/metrics", nil},
 	{"wire/sock", nil},
 	{"wire", nil},

@@ -8,7 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"poolerd/pool/config"
-	"poolerd/wire/auth/ldap"
 )
 
 func checkCommand() *cli.Command {
@@ -40,7 +39,7 @@ func checkCommand() *cli.Command {
 func check(w io.Writer, path string) error {
 	cfg, warnings, err := config.Load(path)
 	if err == nil {
-		err = merge(cfg.Check(), cfg.CheckFiles(), checkLDAP(cfg))
+		err = merge(cfg.Check(), cfg.CheckFiles())
 		warnings = append(warnings, cfg.Warnings()...)
 		if len(cfg.Databases) == 0 {
 			warnings = append(warnings, noDatabases(path))
@@ -64,17 +63,6 @@ func check(w io.Writer, path string) error {
 // noDatabases warns of a file by which nothing is pooled.
 func noDatabases(path string) config.Warning {
 	return config.Warning{Origin: config.Origin{File: path}, Key: "[databases]", Reason: "names no database, so that there is only the console", Hint: "add one, or give serve --upstream"}
-}
-
-// checkLDAP judges auth_ldap_options.
-func checkLDAP(cfg *config.Config) error {
-	if cfg.AuthType != config.AuthLDAP || cfg.AuthLDAPOptions == "" {
-		return nil
-	}
-	if _, err := ldap.ParseOptions(cfg.AuthLDAPOptions); err != nil {
-		return &config.Error{Origin: cfg.Origin("auth_ldap_options"), Key: "auth_ldap_options", Reason: err.Error()}
-	}
-	return nil
 }
 
 // merge makes one list of the problems in several errors, nil when there is none.

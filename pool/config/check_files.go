@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 
-	"poolerd/wire/auth/hba"
 	"poolerd/wire/secure"
 )
 
@@ -17,7 +16,7 @@ func (c *Config) CheckFiles() error {
 			k.problems = append(k.problems, many...)
 		}
 	}
-	_, problems := c.accessRules()
+	_, problems := c.Access()
 	k.problems = append(k.problems, problems...)
 	if c.clientFilesNamed() {
 		if _, err := secure.NewServer(c.ClientTLS); err != nil {
@@ -33,42 +32,4 @@ func (c *Config) CheckFiles() error {
 // clientFilesNamed tells whether there is something to load for TLS with clients; what is missing Check says.
 func (c *Config) clientFilesNamed() bool {
 	return c.ClientTLS.KeyFile != "" && c.ClientTLS.CertFile != "" && (c.ClientTLS.Mode < secure.VerifyCA || c.ClientTLS.CAFile != "")
-}
-
-// accessRules reads auth_hba_file and auth_ident_file when auth_type = hba uses them. rules is nil when there are none that can be used.
-func (c *Config) accessRules() (rules *hba.Rules, problems Errors) {
-	if c.AuthType != AuthHBA || c.AuthHBAFile == "" {
-		return nil, nil
-	}
-	complain := func(key, path string, err error) {
-		var lines hba.Problems
-		if !errors.As(err, &lines) {
-			problems = append(problems, &Error{Origin: c.origins[key], Key: key, Value: path, Reason: fileReason(err), Hint: "check the path and its permissions"})
-		}
-		for _, p := range lines {
-			problems = append(problems, &Error{Origin: Origin{File: p.File, Line: p.Line}, Reason: p.Text})
-		}
-	}
-	var idents *hba.Idents
-	if path := c.AuthIdentFile; path != "" {
-		text, err := hba.ReadFile(path)
-		if err == nil {
-			idents, err = hba.ParseIdents(path, text, hba.ReadFile)
-		}
-		if err != nil {
-			complain("auth_ident_file", path, err)
-		}
-	}
-	text, err := hba.ReadFile(c.AuthHBAFile)
-	if err == nil {
-		rules, err = hba.Parse(c.AuthHBAFile, text, hba.ReadFile)
-	}
-	if err == nil {
-		err = rules.CheckMaps(idents)
-	}
-	if err != nil {
-		complain("auth_hba_file", c.AuthHBAFile, err)
-		return nil, problems
-	}
-	return rules, problems
 }

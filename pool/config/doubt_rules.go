@@ -8,7 +8,11 @@ import (
 // rules doubts the access rules of auth_type = hba.
 func (d *doubter) rules() {
 	c := d.c
-	rules, _ := c.accessRules()
+	access, problems := c.Access()
+	if len(problems) > 0 || access.Rules == nil {
+		return
+	}
+	rules := access.Rules
 	for _, p := range rules.Warnings() {
 		d.warnings = append(d.warnings, Warning{Origin: Origin{File: p.File, Line: p.Line}, Reason: p.Text})
 	}
