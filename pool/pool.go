@@ -158,6 +158,10 @@ func (p *Pool) release(s *Server, now time.Time) {
 		s.discard(reasonDoubt)
 		return
 	}
+	if s.joined {
+		s.discard(reasonJoined)
+		return
+	}
 	if p.pooler.released != nil {
 		p.pooler.released(s)
 	}

@@ -38,6 +38,7 @@ const (
 	reasonServerLost     = "server conn crashed?" // of a client whose session went with it
 	reasonServerBroke    = "server broke the protocol"
 	reasonDoubt          = "server may owe a reply"
+	reasonJoined         = "server may be in a transaction"
 	reasonReset          = "reset query failed"
 	reasonStatementMode  = "transaction blocks not allowed in statement pooling mode"
 	reasonCancelWait     = "cancel_wait_timeout"

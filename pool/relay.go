@@ -133,6 +133,7 @@ func (c *Client) relayMessage() bool {
 		return c.relayQuery(body, size)
 	case wire.ClientFunctionCall:
 		c.suspectCall(body)
+		c.unsynced()
 		s.pipe.Sent(wire.OpFunctionCall, wire.ForClient, nil)
 	case wire.ClientCopyData:
 	case wire.ClientCopyDone, wire.ClientCopyFail:
@@ -181,8 +182,10 @@ func (c *Client) relayPart(typ byte, size int) bool {
 	case wire.ClientBind:
 		return c.bindNames(b[wire.HeaderLen:], size)
 	case wire.ClientQuery:
+		c.unsynced()
 		c.lateQuery()
 	case wire.ClientFunctionCall:
+		c.unsynced()
 		c.suspectCall(c.in.bytes()[wire.HeaderLen:])
 		c.late = lateOp{set: true, op: wire.OpFunctionCall}
 	case wire.ClientCopyFail:
@@ -217,9 +220,19 @@ func (c *Client) lateQuery() {
 	c.late = lateOp{set: true, op: wire.OpQuery, tag: &effect{unknown: true}}
 }
 
+// unsynced is told of a message that needs no Sync. Behind others that wait for one PostgreSQL 18 makes one transaction of all of them, and when the Sync has come it says
+// that this is over when it is not: what runs there next gets an internal error. So nobody gets that server next.
+func (c *Client) unsynced() {
+	s := c.busy
+	if s.pipe.Open() && s.pipe.Status() == wire.TxIdle && !c.opened { // which is a deferred BEGIN, and nothing that waits
+		s.joined = true
+	}
+}
+
 // query records a simple Query; it takes the unnamed statement away, the client's and whoever's the server had.
 func (c *Client) query(kind lex.Kind, sql []byte) {
 	s := c.busy
+	c.unsynced()
 	if s.pipe.Sent(wire.OpQuery, wire.ForClient, c.effectOf(kind, sql)) {
 		c.unnamed.exists = false
 		s.unnamed = unnamed{}

@@ -53,9 +53,16 @@ func (c *Client) application() string {
 	return item.Value
 }
 
-// runAhead carries out a statement of ours ahead of the client's message, without its noticing.
+// runAhead carries out a statement of ours ahead of the client's message, without its noticing. Ahead of a Query it is a Query, too: since PostgreSQL 18 a Query behind
+// an Execute without a Sync leaves the transaction open that the two of them share. Ahead of a Bind it must not be one, which would take the unnamed statement away.
 func (c *Client) runAhead(sql string) {
 	s := c.busy
+	if c.in.b[c.in.r] == wire.ClientQuery && !s.pipe.Open() {
+		s.pipe.Sent(wire.OpQuery, wire.ForPooler, nil)
+		c.out = wire.AppendQuery(c.outgoing(), sql)
+		s.unnamed = unnamed{} // as a simple Query does
+		return
+	}
 	st := c.pooler.statements.Intern(wire.ParseTail(sql), "")
 	defer c.pooler.statements.Drop(st)
 	if !s.stmts.Has(st) {

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 )
 
 // host is the only address that a cluster listens on, besides the socket in
@@ -175,6 +177,15 @@ func (c *Cluster) Dir() string { return c.dir }
 // BinDir is the folder of the server's binaries. Where PostgreSQL was
 // installed by a distribution, pgbench, psql and pg_basebackup are there too.
 func (c *Cluster) BinDir() string { return c.binDir }
+
+// Major is the server's major version: 15 of 15.2.
+func (c *Cluster) Major() (int, error) {
+	text, err := os.ReadFile(filepath.Join(c.dataDir(), "PG_VERSION"))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
 
 // URL is the connection string for a role and a database; with scram-sha-256
 // it holds the role's password. It asks for no TLS, since the cluster has none.

@@ -7,11 +7,14 @@
 // with both. The tests write the replies of a real PostgreSQL into testdata with the flag -rewrite.
 //
 //	# a comment
+//	# replies before 18
 //	let BEGIN = `BEGIN READ ONLY`
 //	c1 connect application_name="a b" TimeZone=UTC
 //	c1 > Parse "0" BEGIN | Sync
 //	c1 B	4	ParseComplete
 //	c1 B	5	ReadyForQuery	 I
+//
+// A comment "replies since N" or "replies before N" names the major versions of PostgreSQL whose replies these are, where that is not all of them.
 //
 // A line has one of these forms, c1 standing for any name of a connection:
 //

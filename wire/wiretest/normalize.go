@@ -96,7 +96,7 @@ func normalColumns(body []byte) []byte {
 }
 
 // portable returns a normal message without what depends on the server's major version, nil if nothing is left: parameters that are reported since
-// PostgreSQL 14, 16 and 18, and where in the server's work an error came up.
+// PostgreSQL 14, 16 and 18, where in the server's work an error came up, and the quotes that names of parameters have in hints since 17.
 func portable(message []byte) []byte {
 	typ, body := message[0], message[wire.HeaderLen:]
 	switch typ {
@@ -107,7 +107,12 @@ func portable(message []byte) []byte {
 			return nil
 		}
 	case wire.ServerErrorResponse, wire.ServerNoticeResponse:
-		return envelope(typ, mapFields(body, func(name byte, value []byte) ([]byte, bool) { return value, name != 'W' }))
+		return envelope(typ, mapFields(body, func(name byte, value []byte) ([]byte, bool) {
+			if name == 'H' {
+				value = bytes.ReplaceAll(value, []byte(`"`), nil)
+			}
+			return value, name != 'W'
+		}))
 	}
 	return message
 }

@@ -23,8 +23,11 @@ var (
 	against = flag.String("against", "", "host:port of a server or pooler to run the scripts against, in place of a private PostgreSQL")
 )
 
-// address is the server's. TestMain sets it, no test changes it.
-var address string
+// What TestMain sets, and no test changes.
+var (
+	address string // the server's
+	major   int    // its version; 0 where that is not known
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -50,6 +53,9 @@ func run(m *testing.M) (code int, err error) {
 			err = stopErr
 		}
 	}()
+	if major, err = cluster.Major(); err != nil {
+		return 0, err
+	}
 	address = net.JoinHostPort(cluster.Host(), strconv.Itoa(cluster.Port()))
 	before := goleak.IgnoreCurrent() // the cluster's
 	if code = m.Run(); code == 0 {
@@ -73,6 +79,9 @@ func TestScripts(t *testing.T) {
 	}
 	for _, s := range scripts {
 		t.Run(s.Name, func(t *testing.T) {
+			if major > 0 && !s.Holds(major) {
+				t.Skipf("has no replies of PostgreSQL %d", major)
+			}
 			for round := range 2 {
 				got, err := wiretest.Run(ctx, s, wiretest.Options{Dial: dialServer, Portable: true})
 				if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -34,6 +35,19 @@ func Scripts() []Script {
 		scripts = append(scripts, Script{Name: strings.TrimSuffix(path.Base(name), ".txt"), Text: string(text)})
 	}
 	return scripts
+}
+
+// bound is how a script says that its replies are not those of every version.
+var bound = regexp.MustCompile(`(?m)^# replies (since|before) (\d+)$`)
+
+// Holds tells whether a server of this major version gives the replies that the script has: it may say "# replies since 14" or "# replies before 18".
+func (s Script) Holds(major int) bool {
+	for _, m := range bound.FindAllStringSubmatch(s.Text, -1) {
+		if limit, err := strconv.Atoi(m[2]); err == nil && (major < limit) != (m[1] == "before") {
+			return false
+		}
+	}
+	return true
 }
 
 // line is one line of a script that does something, or a comment.

@@ -28,8 +28,9 @@ type transcript struct {
 	// silent leaves out what makes up the welcome of a session, but for the messages that end it.
 	silent bool
 
-	row     rowOfMessages
-	reports []string // lines of neighbouring ParameterStatus, to be sorted
+	row       rowOfMessages
+	reports   []string              // lines of neighbouring ParameterStatus, to be sorted
+	reporting map[string]*reporting // by connection
 }
 
 // rowOfMessages counts neighbouring messages of one type.
@@ -49,6 +50,20 @@ func (t *transcript) line(text string) {
 
 // reply adds a message from a server.
 func (t *transcript) reply(conn string, message []byte) {
+	r := t.reporting[conn]
+	if r == nil {
+		r = &reporting{}
+		if t.reporting == nil {
+			t.reporting = map[string]*reporting{}
+		}
+		t.reporting[conn] = r
+	}
+	for _, m := range r.late(message) {
+		t.show(conn, m)
+	}
+}
+
+func (t *transcript) show(conn string, message []byte) {
 	message = Normalize(message)
 	if t.silent && welcomes(message[0]) {
 		return

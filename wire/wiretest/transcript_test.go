@@ -76,7 +76,7 @@ func TestTranscript(t *testing.T) {
 		tr.reply("c1", wire.AppendParameterStatus(nil, "TimeZone", "UTC"))
 		tr.reply("c1", wire.AppendParameterStatus(nil, "search_path", "api"))
 		tr.reply("c1", wire.AppendParameterStatus(nil, "DateStyle", "ISO"))
-		tr.reply("c1", envelope('N', []byte("Mm\x00Ww\x00\x00")))
+		tr.reply("c1", envelope('N', []byte("Mm\x00HSet \"a\".\x00Ww\x00\x00")))
 		for range rows {
 			tr.reply("c1", row("x"))
 		}
@@ -88,12 +88,12 @@ func TestTranscript(t *testing.T) {
 c1 B	18	ParameterStatus	 "DateStyle" "ISO"
 c1 B	17	ParameterStatus	 "TimeZone" "UTC"
 c1 B	20	ParameterStatus	 "search_path" "api"
-c1 B	11	NoticeResponse	 M "m" W "w" \x00
+c1 B	21	NoticeResponse	 M "m" H "Set "a"." W "w" \x00
 ` + strings.Repeat("c1 B	11	DataRow	 1 1 'x'\n", 2) + "c1 B	5	ReadyForQuery	 I\n"
 	if got := write(false, 1, "x"); got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
-	if got := write(true, 1, "x"); strings.Contains(got, "search_path") || strings.Contains(got, "W") || !strings.Contains(got, `M "m"`) {
+	if got := write(true, 1, "x"); strings.Contains(got, "search_path") || strings.Contains(got, "W") || !strings.Contains(got, `M "m" H "Set a."`) {
 		t.Errorf("not portable: %s", got)
 	}
 
@@ -115,5 +115,37 @@ c1 B	11	NoticeResponse	 M "m" W "w" \x00
 				t.Errorf("not known as a reply: %s", l)
 			}
 		}
+	}
+}
+
+// A server before PostgreSQL 14 says of parameters what a later one says, where it says it.
+func TestReportsOfEarlyServers(t *testing.T) {
+	transcribe := func(version string, messages ...[]byte) string {
+		var tr transcript
+		tr.line("c1 connect welcome")
+		for _, m := range [][]byte{
+			wire.AppendParameterStatus(nil, "TimeZone", "UTC"), wire.AppendParameterStatus(nil, "server_version", version),
+			wire.AppendBackendKeyData(nil, 1, []byte("1234")), wire.AppendReadyForQuery(nil, wire.TxIdle),
+		} {
+			tr.reply("c1", m)
+		}
+		tr.line("c1 > Query")
+		for _, m := range messages {
+			tr.reply("c1", m)
+		}
+		return tr.text()
+	}
+	report := func(name, value string) []byte { return wire.AppendParameterStatus(nil, name, value) }
+	set, ready := wire.AppendCommandComplete(nil, "SET"), wire.AppendReadyForQuery(nil, wire.TxIdle)
+	late := transcribe("15.2", set, report("DateStyle", "ISO"), report("TimeZone", "Asia/Tokyo"), ready, set, report("TimeZone", "UTC"), ready, set, ready)
+	early := transcribe("13.23 (Debian)",
+		report("TimeZone", "Asia/Tokyo"), report("DateStyle", "SQL"), report("DateStyle", "ISO"), set, ready, report("TimeZone", "UTC"), set, ready,
+		report("TimeZone", "Asia/Tokyo"), report("TimeZone", "UTC"), set, ready)
+	if early != late {
+		t.Errorf("\n got %s\nwant %s", early, late)
+	}
+	// The order of later servers is shown as it is.
+	if late == transcribe("15.2", report("DateStyle", "ISO"), report("TimeZone", "Asia/Tokyo"), set, ready, set, report("TimeZone", "UTC"), ready, set, ready) {
+		t.Error("a report that comes too early does not show")
 	}
 }
