@@ -8,7 +8,7 @@ GO ?= go
 TOOLS := ./.ci/arrows ./.ci/reference ./.ci/suites
 # Packages that start servers of their own run at most this many at once.
 TEST_P ?= 2
-TEST_TIMEOUT ?= 10m
+TEST_TIMEOUT ?= 20m
 FUZZTIME ?= 5s
 
 .PHONY: help build run test lint arrows fuzz e2e suites suite-regress suite-pipeline suite-pgx pgbouncer-suite vuln bench bench-peers

@@ -21,7 +21,7 @@ import (
 )
 
 // conversationPatience bounds one line of a script; nothing in them takes a second.
-const conversationPatience = 8 * time.Second
+const conversationPatience = 30 * time.Second
 
 // TestConversations runs every script of wiretest against PostgreSQL itself and through the pooler, whose answers must be PostgreSQL's.
 func TestConversations(t *testing.T) {

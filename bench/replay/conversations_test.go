@@ -51,7 +51,7 @@ func TestConversations(t *testing.T) {
 		if s.Name == "cancel" {
 			continue // what is never cancelled here would run for long
 		}
-		if _, err := wiretest.Run(t.Context(), s, wiretest.Options{Dial: dial, Patience: 8 * time.Second}); err != nil {
+		if _, err := wiretest.Run(t.Context(), s, wiretest.Options{Dial: dial, Patience: 30 * time.Second}); err != nil {
 			t.Errorf("%s: %v", s.Name, err)
 		}
 	}
@@ -60,7 +60,7 @@ func TestConversations(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec := mustLoad(t, path)
-	_, c, err := Run(t.Context(), Options{Recording: rec, Target: cluster.URL("postgres", "fountain"), Patience: 20 * time.Second})
+	_, c, err := Run(t.Context(), Options{Recording: rec, Target: cluster.URL("postgres", "fountain"), Patience: 40 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

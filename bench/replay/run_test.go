@@ -205,7 +205,7 @@ func TestSilentTarget(t *testing.T) {
 		query(w, 1, at(0), at(1), "SELECT 1", "")
 		query(w, 1, at(1), at(2), "SELECT 1", "")
 	}))
-	result, c, err := Run(t.Context(), Options{Recording: rec, Target: f.url(), Patience: 100 * time.Millisecond})
+	result, c, err := Run(t.Context(), Options{Recording: rec, Target: f.url(), Patience: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

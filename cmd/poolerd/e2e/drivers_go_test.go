@@ -10,7 +10,7 @@ import (
 )
 
 // behaviourLimit is what one behaviour may take.
-const behaviourLimit = 10 * time.Second
+const behaviourLimit = 30 * time.Second
 
 // errUnable says that a client has no way to do something.
 var errUnable = errors.New("the client cannot do this")

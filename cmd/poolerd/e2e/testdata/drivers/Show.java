@@ -19,7 +19,7 @@ import java.util.regex.Pattern;
  * expression of the behaviours wanted, the folder of behaviours.txt, and prepareThreshold.
  */
 public class Show {
-    static final int LIMIT = 10_000; // milliseconds
+    static final int LIMIT = 30_000; // milliseconds
 
     /** Where to connect to, and the connections of one behaviour. */
     record Target(String host, String port, String database, String user, String threshold, List<Connection> opened) {

@@ -20,7 +20,7 @@ import sys
 import threading
 import traceback
 
-LIMIT = 10  # seconds that one behaviour may take
+LIMIT = 30  # seconds that one behaviour may take
 
 
 class Skip(Exception):

@@ -11,7 +11,7 @@ const { Client, Pool } = require('pg')
 const Cursor = require('pg-cursor')
 const copy = require('pg-copy-streams')
 
-const LIMIT = 10_000
+const LIMIT = 30_000
 const [host, port, database, user, wanted] = process.argv.slice(2)
 const target = { host, port: Number(port), database, user, ssl: process.env.PGSSLMODE === 'require' && { rejectUnauthorized: false }, connectionTimeoutMillis: 10_000 }
 
