@@ -124,7 +124,8 @@ type Client struct {
 	doom atomic.Pointer[doom]
 	tap  *tap // nil when nothing is recorded
 
-	limits   config.Pool // of limitsOf; the pooler's clock alone uses both
+	seated   bool         // it counts among the clients
+	limits   *config.Pool // of limitsOf; the pooler's clock alone uses both
 	limitsOf *config.Config
 }
 
@@ -135,6 +136,33 @@ type unnamedStatement struct {
 	kind   lex.Kind
 	marks  lex.Marks
 	serial uint64
+}
+
+// session serves a client that has been welcomed to its end.
+func (c *Client) session() {
+	defer c.hangUp()
+	defer c.depart()
+	if c.doom.Load() != nil {
+		c.leaveDoomed()
+	}
+	c.tap = c.pooler.recorder.tap(c)
+	defer c.tap.end()
+	c.serve()
+}
+
+// depart gives back what a client got in its login, however far that went.
+func (c *Client) depart() {
+	if c.seated {
+		c.pooler.exit(c)
+	}
+	c.pooler.keys.revoke(c.key)
+	c.pool.part()
+}
+
+// hangUp closes the connection, as login.hangUp does.
+func (c *Client) hangUp() {
+	_ = c.conn.Close()
+	_ = c.socket.Close()
 }
 
 // serve runs the session until it ends.

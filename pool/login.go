@@ -50,23 +50,36 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.reason }
 
-// accept serves one connection to its end. loggedIn is called when it has proved who it is.
+// accept serves one connection to its end. loggedIn is called when it has proved who it is. What a login needs is garbage when that is over, and the stack can shrink: most clients are idle.
 func (p *Pooler) accept(nc net.Conn, loggedIn func()) {
+	if c := p.logIn(nc, loggedIn); c != nil {
+		c.session()
+	}
+}
+
+// logIn leads a connection to its welcome, and gives the client whose session is to be served. There is none where the login failed, or where it was all: the console and
+// replication are served by it. Then the connection is closed.
+func (p *Pooler) logIn(nc net.Conn, loggedIn func()) (admitted *Client) {
 	a := p.access.Load()
 	l := &login{pooler: p, access: a, conf: a.conf, id: p.ids.Add(1), socket: nc, conn: nc, loggedIn: loggedIn, addr: peerAddr(nc), began: time.Now()}
-	defer l.hangUp()
+	defer func() {
+		if admitted == nil {
+			l.hangUp()
+		}
+	}()
 	if t := l.conf.ClientLoginTimeout; t > 0 {
 		_ = nc.SetDeadline(l.began.Add(t))
 	}
 	if p.stage.Load() == stageClosing { // it was accepted while the others were told
-		return
+		return nil
 	}
 	l.place = p.lobby.enter(p.logins, nc, l.conf.MaxClientConn)
-	err := l.run()
+	admitted, err := l.run()
 	p.lobby.leave(l.place)
 	if err != nil {
 		l.end(l.refusal(err))
 	}
+	return admitted
 }
 
 // hangUp closes the connection, with the farewell of TLS: without that OpenSSL takes the end for an attack, and PQcancelBlocking of libpq 17 fails with it. It does not wait until the
@@ -140,25 +153,25 @@ func (l *login) context() (context.Context, context.CancelFunc) {
 	return context.WithCancel(l.place.stay)
 }
 
-func (l *login) run() error {
+func (l *login) run() (*Client, error) {
 	if err := l.readStartup(); err != nil || l.startup.Kind == wire.RequestCancel {
-		return err
+		return nil, err
 	}
 	if l.pooler.Draining() && !config.Reserved(l.startup.Database()) {
-		return errDraining()
+		return nil, errDraining()
 	}
 	if err := l.authenticate(); err != nil {
-		return err
+		return nil, err
 	}
 	l.pooler.lobby.leave(l.place)
 	l.loggedIn()
 	switch {
 	case l.console && l.replication != notReplication:
-		return wire.Fatalf(wire.CodeFeatureNotSupported, "the console has nothing to replicate")
+		return nil, wire.Fatalf(wire.CodeFeatureNotSupported, "the console has nothing to replicate")
 	case l.console:
-		return l.serveConsole()
+		return nil, l.serveConsole()
 	case l.replication != notReplication:
-		return l.serveReplication()
+		return nil, l.serveReplication()
 	}
-	return l.serveClient()
+	return l.admit()
 }

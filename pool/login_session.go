@@ -20,40 +20,36 @@ func (l *login) client(pool *Pool) *Client {
 	}
 }
 
-// serveClient runs a session on the pool of the client's database and user.
-func (l *login) serveClient() error {
+// admit makes a client of the pool of its database and user, and welcomes it.
+func (l *login) admit() (admitted *Client, _ error) {
 	p := l.pooler
-	pool, err := l.choosePool()
-	if err != nil {
-		return err
+	pool, refused := l.choosePool()
+	if refused != nil {
+		return nil, refused
 	}
-	defer pool.part()
 	c := l.client(pool)
+	defer func() {
+		if admitted == nil {
+			c.depart()
+		}
+	}()
 	c.names, c.mode = p.statements.NewClient(), pool.settings().Mode
-	if c.base, err = l.parameters(pool); err != nil {
-		return err
+	if c.base, refused = l.parameters(pool); refused != nil {
+		return nil, refused
 	}
 	c.become(c.base)
 	c.key = p.keys.issue(c, c.version, l.conf.PeerID)
-	defer p.keys.revoke(c.key)
-	if err := p.enter(c); err != nil {
-		return err
+	if refused := p.enter(c); refused != nil {
+		return nil, refused
 	}
-	defer p.exit(c)
 	l.entered = true
 	if err := l.welcome(c); err != nil {
 		c.leave(l.refusal(err).reason)
-		return err
+		return nil, err
 	}
 	l.logLogin()
 	_ = l.conn.SetDeadline(noDeadline)
-	if c.doom.Load() != nil {
-		c.leaveDoomed()
-	}
-	c.tap = p.recorder.tap(c)
-	defer c.tap.end()
-	c.serve()
-	return nil
+	return c, nil
 }
 
 // choosePool finds the pool that serves the client, and gives it what the login has shown of the user's password.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -232,6 +233,10 @@ const (
 func (p *Pooler) tendAll() {
 	t := time.NewTicker(tick)
 	defer t.Stop()
+	var (
+		limits  limits
+		clients []*Client
+	)
 	for n := 0; ; n++ {
 		select {
 		case <-p.life.Done():
@@ -246,9 +251,12 @@ func (p *Pooler) tendAll() {
 			p.tendPools(now, conf)
 			p.tendStage(now)
 			p.changed.ring()
-			for _, c := range p.allClients() {
-				c.tend(now, conf, n%16 == int(c.id%16))
+			limits.follow(conf)
+			clients = p.appendClients(clients[:0])
+			for _, c := range clients {
+				c.tend(now, &limits, n%16 == int(c.id%16))
 			}
+			clear(clients) // those who have gone are not kept
 		}
 	}
 }
@@ -263,10 +271,12 @@ func (p *Pooler) allPools() []*Pool {
 	return all
 }
 
-func (p *Pooler) allClients() []*Client {
+func (p *Pooler) allClients() []*Client { return p.appendClients(nil) }
+
+func (p *Pooler) appendClients(all []*Client) []*Client {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := make([]*Client, 0, len(p.clients))
+	all = slices.Grow(all, len(p.clients))
 	for c := range p.clients {
 		all = append(all, c)
 	}

@@ -86,6 +86,7 @@ func (p *Pooler) enter(c *Client) error {
 	p.clients[c] = struct{}{}
 	p.mu.Unlock()
 	c.pool.count(func(t *metrics.Totals) { t.Clients++ })
+	c.seated = true
 	return nil
 }
 

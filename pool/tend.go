@@ -24,12 +24,39 @@ type look struct {
 	served      bool
 }
 
+// limits finds the settings of clients, which all of a database and user share. The pooler's clock has one.
+type limits struct {
+	conf *config.Config
+	of   map[Key]*config.Pool
+}
+
+// mostLimits bounds what is remembered of those who have gone: it is all forgotten then.
+const mostLimits = 1000
+
+// follow forgets what another configuration said.
+func (l *limits) follow(conf *config.Config) {
+	if l.conf != conf || len(l.of) > mostLimits {
+		l.conf, l.of = conf, map[Key]*config.Pool{}
+	}
+}
+
+func (l *limits) find(database, user string) *config.Pool {
+	key := Key{database, user}
+	settings := l.of[key]
+	if settings == nil {
+		found, _ := l.conf.Pool(database, user)
+		settings = &found
+		l.of[key] = settings
+	}
+	return settings
+}
+
 // tend holds the client to the limits of time, and finds out that it has gone while it is not being read. idle clients are asked less often: the poller tells
 // of nearly all of them by itself.
-func (c *Client) tend(now time.Time, conf *config.Config, askIdle bool) {
+func (c *Client) tend(now time.Time, limits *limits, askIdle bool) {
+	conf := limits.conf
 	if c.limitsOf != conf {
-		c.limitsOf = conf
-		c.limits, _ = conf.Pool(c.database, c.user)
+		c.limits, c.limitsOf = limits.find(c.database, c.user), conf
 	}
 	l := look{Client: c, now: now, conf: conf, thawed: time.Unix(0, c.pool.thawed.Load())}
 	c.mu.Lock()
