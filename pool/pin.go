@@ -22,7 +22,7 @@ const (
 	pinHold                         // cursors WITH HOLD
 	pinPrepared                     // SQL's PREPARE
 	pinSettings                     // session parameters that cannot be told
-	pinSticky                       // what no statement takes away for certain: LOAD, setseed, dblink_connect and their like
+	pinSticky                       // what no statement takes away for certain: LOAD, SET temp_buffers, setseed, dblink_connect and their like
 	pinUnknown                      // the server did not say
 	pinListen                       // channels that the server itself listens to
 	pinSequence                     // what currval and lastval answer

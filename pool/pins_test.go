@@ -157,7 +157,7 @@ func TestPinsOfAClientThatGoes(t *testing.T) {
 // TestPinsThatLast: what no statement takes away keeps the server until its client leaves, and nobody gets it then.
 func TestPinsThatLast(t *testing.T) {
 	p, connect := pinPooler(t, pinCluster(t), func(c *config.Config) { c.DefaultPoolSize = 1 })
-	for _, sql := range []string{"LOAD 'plpgsql'", "SELECT setseed(0.5)", "DO $$ BEGIN PERFORM setseed(0.5); END $$"} {
+	for _, sql := range []string{"LOAD 'plpgsql'", "SET temp_buffers = 100", "SELECT setseed(0.5)", "DO $$ BEGIN PERFORM setseed(0.5); END $$"} {
 		c := connect()
 		c.query(sql)
 		pid := c.value("SELECT pg_backend_pid()")

@@ -122,10 +122,12 @@ func (c *Client) relayMessage() bool {
 	case wire.ClientDescribe:
 		return c.relayDescribe(body, size)
 	case wire.ClientExecute:
+		s.executed = true
 		s.pipe.Sent(wire.OpExecute, wire.ForClient, c.boundEffect())
 	case wire.ClientClose:
 		return c.relayClose(body, size)
 	case wire.ClientSync:
+		s.executed = false
 		s.pipe.Sent(wire.OpSync, wire.ForClient, nil)
 	case wire.ClientFlush:
 		s.pipe.SentFlush()
@@ -220,13 +222,14 @@ func (c *Client) lateQuery() {
 	c.late = lateOp{set: true, op: wire.OpQuery, tag: &effect{unknown: true}}
 }
 
-// unsynced is told of a message that needs no Sync. Behind others that wait for one PostgreSQL 18 makes one transaction of all of them, and when the Sync has come it says
-// that this is over when it is not: what runs there next gets an internal error. So nobody gets that server next.
+// unsynced is told of a message that needs no Sync. Behind an Execute that waits for one PostgreSQL 18 makes one transaction of the two, and when the Sync has come it
+// says that this is over when it is not: what runs there next gets an internal error. So nobody gets that server next.
 func (c *Client) unsynced() {
 	s := c.busy
-	if s.pipe.Open() && s.pipe.Status() == wire.TxIdle && !c.opened { // which is a deferred BEGIN, and nothing that waits
+	if s.executed && s.pipe.Open() && s.pipe.Status() == wire.TxIdle && !c.opened { // not in a block, nor behind a deferred BEGIN
 		s.joined = true
 	}
+	s.executed = false
 }
 
 // query records a simple Query; it takes the unnamed statement away, the client's and whoever's the server had.

@@ -70,5 +70,6 @@ func (c *Client) runAhead(sql string) {
 	}
 	s.pipe.Sent(wire.OpBind, wire.ForPooler, nil)
 	s.pipe.Sent(wire.OpExecute, wire.ForPooler, nil)
+	s.executed = true
 	c.out = wire.AppendExecute(wire.AppendBind(c.outgoing(), "", st.Name), "")
 }

@@ -45,6 +45,7 @@ type Server struct {
 	unnamed  unnamed         // whose unnamed statement it holds
 	plans    uint64          // the pool's when its statements were last thrown away
 	pins     pins            // session state that nobody may inherit: reset before the next client
+	executed bool            // an Execute was sent, and no Sync behind it
 	joined   bool            // it may say that a transaction is over which is not: nobody may have it next (Client.unsynced)
 
 	sequences uint64 // the client whose values of sequences it has

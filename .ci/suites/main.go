@@ -8,8 +8,12 @@
 //
 //	go run ./.ci/suites -suite pgbouncer -pgbouncer CHECKOUT -mode poolerd
 //
-// Nothing of the suites is kept in this tree. PostgreSQL's source is the package of the installed server's very version, from where apt has the server, and pgx is the
-// version that go.mod names. What was fetched and built stays in the folder that POOLERD_SUITES_CACHE names, else in poolerd/suites of the user's cache.
+// Nothing of the suites is kept in this tree. PostgreSQL's source is the package of the installed server's very version, from where apt has the server, or of any version in
+// a folder, beside a server of the same major version:
+//
+//	PG_BINDIR=/usr/local/pgsql/bin go run ./.ci/suites -suite regress,pipeline -source ../postgresql-18.1
+//
+// pgx is the version that go.mod names. What was fetched and built stays in the folder that POOLERD_SUITES_CACHE names, else in poolerd/suites of the user's cache.
 //
 // What a run leaves behind is in -out: regress-transaction/regression.diffs, the logs of poolerd and of the server, and the results as JSON. The exit code is 1 when
 // a suite passes less than it has to (least), or could not be run.
@@ -68,6 +72,7 @@ type bed struct {
 	poolerd  string        // the binary under test
 	cache    string        // what was fetched and built
 	out      string        // what the runs leave behind
+	source   string        // PostgreSQL's source; "" is that of the installed package
 	poolSize int           // servers a pool
 	limit    time.Duration // after which a test hangs
 	settings string        // further lines of poolerd's [pgbouncer] section
@@ -93,6 +98,7 @@ func main() {
 	)
 	flag.StringVar(&b.poolerd, "poolerd", "bin/poolerd", "the `binary` under test")
 	flag.StringVar(&b.out, "out", "bin/suites", "the `folder` for results, differences and logs")
+	flag.StringVar(&b.source, "source", "", "the `folder` of PostgreSQL's source, of the major version of the server that is found (see PG_BINDIR); without it apt has to have that of the installed server")
 	flag.IntVar(&b.poolSize, "pool-size", 30, "servers of each pool")
 	flag.DurationVar(&b.limit, "limit", 2*time.Minute, "time after which a test is held to hang, and is ended")
 	flag.StringVar(&b.pgbouncer, "pgbouncer", "", "the `folder` of PgBouncer's source at tag pgbouncer_1_25_2, for its suite")
@@ -172,7 +178,7 @@ func (b *bed) prepare(wantSuites, wantModes []string) error {
 		}
 		b.cache = filepath.Join(dir, "poolerd", "suites")
 	}
-	for _, path := range []*string{&b.cache, &b.out, &b.poolerd, &b.pgbouncer} {
+	for _, path := range []*string{&b.cache, &b.out, &b.poolerd, &b.source, &b.pgbouncer} {
 		if *path == "" {
 			continue
 		}

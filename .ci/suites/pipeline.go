@@ -33,10 +33,23 @@ func runPipeline(ctx context.Context, b *bed, mode string) (_ *result, err error
 	if err != nil {
 		return nil, fmt.Errorf("%s tests: %w", binary, err)
 	}
-	r := &result{}
-	for name := range strings.FieldsSeq(string(names)) {
+	r, conninfo := &result{}, p.conninfo("postgres", "postgres")
+	newest := conninfo
+	runs := strings.Fields(string(names))
+	if s.major >= protocol32Since {
+		newest += " max_protocol_version=latest"
+		runs = append(runs, cancel30)
+	}
+	for _, name := range runs {
 		trace := filepath.Join(keep, name+".trace")
-		args := []string{"-r", "700", "-t", trace, name, p.conninfo("postgres", "postgres")}
+		args := []string{"-r", "700", "-t", trace, name, newest}
+		switch {
+		case mode != direct && strings.HasPrefix(name, "cancel"):
+			r.Tests = append(r.Tests, test{Name: name, Skip: true, Why: "looks in pg_stat_activity for the process id that its client was told, which is not a server's"})
+			continue
+		case name == cancel30:
+			args = []string{"cancel", conninfo + " max_protocol_version=3.0"}
+		}
 		r.Tests = append(r.Tests, runProgram(ctx, name, b.limit, filepath.Join(keep, name+".txt"), s.environment(), binary, args...))
 		expected := filepath.Join(s.src, "src/test/modules/libpq_pipeline/traces", name+".trace")
 		if _, err := os.Stat(expected); err == nil {
@@ -45,6 +58,14 @@ func runPipeline(ctx context.Context, b *bed, mode string) (_ *result, err error
 	}
 	return r, nil
 }
+
+const (
+	// protocol32Since is the first version whose libpq knows protocol 3.2.
+	protocol32Since = 18
+
+	// cancel30 is the test of cancel requests once more, by the protocol before.
+	cancel30 = "cancel-3.0"
+)
 
 // runProgram is a test that passes when a program exits with 0 in time. What it printed is in log.
 func runProgram(ctx context.Context, name string, limit time.Duration, log string, env []string, binary string, args ...string) test {

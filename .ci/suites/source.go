@@ -14,14 +14,18 @@ import (
 	"poolerd/bench/postgres"
 )
 
-// source is PostgreSQL's source of the installed server's version, with what the suites need of it built beside it.
+// source is PostgreSQL's source of the server's version, with what the suites need of it built beside it.
 type source struct {
 	src   string // the source, untouched
 	build string // where it was built
+	major int    // of its version
 }
 
-// prepareSource fetches and builds the source unless that was done before. It takes a minute the first time.
+// prepareSource gives the source, after it was fetched, where no folder of it is named, and built, unless that was done before. It takes a minute the first time.
 func (b *bed) prepareSource(ctx context.Context) (*source, error) {
+	if b.source != "" {
+		return b.prepareFolder(ctx)
+	}
 	name, version, err := serverPackage(ctx)
 	if err != nil {
 		return nil, err
@@ -30,7 +34,7 @@ func (b *bed) prepareSource(ctx context.Context) (*source, error) {
 	s := &source{src: filepath.Join(dir, "src"), build: filepath.Join(dir, "build")}
 	done := filepath.Join(dir, "done")
 	if _, err := os.Stat(done); err == nil {
-		return s, nil
+		return s, s.readVersion()
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -42,13 +46,13 @@ func (b *bed) prepareSource(ctx context.Context) (*source, error) {
 	}
 	b.log("fetching the source of %s %s", name, version)
 	if err := fetchSource(ctx, dir, name+"="+version); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w (-source FOLDER takes a source that is there)", err)
 	}
 	b.log("building what the suites need of it")
 	if err := s.make(ctx, filepath.Join(dir, "build.log")); err != nil {
 		return nil, err
 	}
-	return s, os.WriteFile(done, nil, 0o644)
+	return s, errors.Join(s.readVersion(), os.WriteFile(done, nil, 0o644))
 }
 
 // serverPackage is Debian's source package of the server that the clusters run: regress.so is loaded by it, and must be of its version.
@@ -179,7 +183,7 @@ func sourceLine(line string) string {
 // make builds psql (what it prints is what the expected files hold), libpq with the program that takes its connection strings apart, pg_regress with the libraries that the
 // server loads, and libpq_pipeline.
 func (s *source) make(ctx context.Context, log string) error {
-	if err := command(ctx, log, s.build, environment(), filepath.Join(s.src, "configure"), "--without-readline", "--without-zlib"); err != nil {
+	if err := command(ctx, log, s.build, environment(), filepath.Join(s.src, "configure"), "--without-readline", "--without-zlib", "--without-icu"); err != nil {
 		return err
 	}
 	jobs := "-j" + fmt.Sprint(runtime.NumCPU())

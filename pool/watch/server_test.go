@@ -124,7 +124,7 @@ CREATE FUNCTION harmless(a int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
   RETURN a; END $$;
 CREATE FUNCTION locks() RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_lock(1)';
 CREATE FUNCTION unlocks() RETURNS bool LANGUAGE sql AS 'SELECT pg_advisory_unlock(1)';
-CREATE FUNCTION second() RETURNS int LANGUAGE plpgsql AS 'BEGIN PERFORM locks(); RETURN 1; END';
+CREATE FUNCTION second() RETURNS int LANGUAGE plpgsql AS 'BEGIN PERFORM public.locks(); RETURN 1; END';
 CREATE FUNCTION "Third One"() RETURNS int LANGUAGE sql AS 'SELECT second() -- (locks)';
 CREATE FUNCTION sets() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
   SET statement_timeout = 1000; RESET ROLE; END $$;
@@ -151,7 +151,7 @@ CREATE TABLE guarded (id int);
 CREATE POLICY p ON guarded USING (second() = 1);
 CREATE DOMAIN dom AS int CHECK (VALUE > second());
 CREATE TABLE domained (id dom);
-CREATE FUNCTION "Fast"(i int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT second()';
+CREATE FUNCTION "Fast"(i int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT public.second()';
 CREATE TABLE indexed (id int);
 CREATE INDEX ON indexed ("Fast"(id));
 CREATE FUNCTION over(a int) RETURNS int LANGUAGE sql AS 'SELECT 1';
@@ -175,7 +175,13 @@ CREATE FUNCTION standard_view() RETURNS int BEGIN ATOMIC SELECT s FROM looks_aga
 func TestSearch(t *testing.T) {
 	s := fresh(t, "searched")
 	s.run(schema)
-	s.run(atomic)
+	major, err := server.cluster.Major()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if major >= 14 {
+		s.run(atomic)
+	}
 	// Nothing of what the queries use may be found on the search path, whatever it has.
 	s.run(`CREATE SCHEMA evil; CREATE TABLE evil.pg_proc (oid int); CREATE FUNCTION evil.string_agg(text, text) RETURNS text LANGUAGE sql AS 'SELECT 1/0';
 		CREATE FUNCTION evil.eq(oid, oid) RETURNS bool LANGUAGE sql AS 'SELECT 1/0 = 1'; CREATE OPERATOR evil.= (LEFTARG = oid, RIGHTARG = oid, FUNCTION = evil.eq);
@@ -190,6 +196,9 @@ func TestSearch(t *testing.T) {
 		"relation Fired: temp", "relation checks: advisory", "relation child: temp", "relation defaults: advisory", "relation direct: set_config",
 		"relation domained: advisory", "relation guarded: advisory", "relation indexed: advisory", "relation looks: advisory", "relation looks_again: advisory",
 		"relation parent: temp", "relation part: temp", "relation parted: temp", "relation through: temp",
+	}
+	if major < 14 {
+		want = slices.DeleteFunc(want, func(name string) bool { return strings.HasPrefix(name, "function standard") })
 	}
 	if got := names(f); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -92,6 +92,13 @@ func (k *marker) keyword(word []byte, from, to int) {
 	switch string(word) {
 	case "temp", "temporary":
 		k.mark(MarkTemp, k.behind(from, k.makesTemp))
+	case "temp_buffers":
+		if from > 0 && k.sql[from-1] == '"' {
+			from--
+		}
+		k.mark(MarkSticky, k.behind(from, func(from, to int) bool {
+			return k.is(from, to, "set") || k.is(from, to, "local") || k.is(from, to, "session")
+		}))
 	case "hold":
 		k.mark(MarkHold, k.behind(from, func(from, to int) bool { return k.is(from, to, "with") }))
 	case "set_config":

@@ -21,7 +21,7 @@ const (
 	MarkNotify                         // NOTIFY, pg_notify
 	MarkListen                         // LISTEN, UNLISTEN
 	MarkOpaque                         // DO or CALL as the first word: code that does anything
-	MarkSticky                         // what can be neither asked for nor replayed: LOAD, setseed, dblink_connect, replication slots and origins, backups
+	MarkSticky                         // what can be neither asked for nor replayed: LOAD, SET temp_buffers, setseed, dblink_connect, replication slots and origins, backups
 	MarkPrepare                        // PREPARE (not PREPARE TRANSACTION) and DEALLOCATE as the first word, EXECUTE of a prepared statement
 	MarkEnds                           // what may take such state away: DROP, ALTER, DISCARD, CLOSE, DEALLOCATE as the first word, UNLISTEN, pg_advisory_unlock, ends of backups
 	MarkDDL                            // CREATE, ALTER, DROP, IMPORT as the first word: prepared statements may mean something else, or fail

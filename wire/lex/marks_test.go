@@ -138,6 +138,11 @@ func TestMark(t *testing.T) {
 
 		{"SELECT setseed(0.5)", "sticky"},
 		{"SELECT setseed FROM t", "none"},
+		{"SET temp_buffers = 100", "sticky"},
+		{"set session Temp_Buffers to default", "sticky"},
+		{"BEGIN; SET LOCAL \"temp_buffers\" TO '1MB'", "sticky"},
+		{"SHOW temp_buffers", "none"},
+		{"SELECT current_setting('temp_buffers')", "none"},
 		{"SELECT dblink_connect_u('a', 'b')", "sticky"},
 		{"SELECT pg_replication_origin_session_setup('a')", "sticky"},
 		{"SELECT pg_create_logical_replication_slot('a', 'b', true)", "sticky"},

@@ -24,6 +24,7 @@ import (
 // server is a real PostgreSQL whose pg_hba.conf the tests write.
 type server struct {
 	*postgres.Cluster
+	major int
 	loads int
 }
 
@@ -43,8 +44,15 @@ func startServer(t *testing.T) *server {
 			t.Error(err)
 		}
 	})
-	return &server{Cluster: c}
+	major, err := c.Major()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &server{Cluster: c, major: major}
 }
+
+// continues tells whether the server knows lines that go on behind a backslash, which we do: it does from PostgreSQL 14 on.
+func (s *server) continues() bool { return s.major >= 14 }
 
 func (s *server) write(t *testing.T, name, text string) {
 	t.Helper()
@@ -152,7 +160,11 @@ func (s *server) match(t *testing.T) {
 			if kind != "local" {
 				address = pick(addresses...)
 			}
-			fmt.Fprintf(&text, "%s %s%s\t%s %s %s%s\n", kind, pick("", "\\\n"), pick(databases...), pick(users...), address, pick("trust", "reject", "md5", "password", "scram-sha-256"), pick("", " ", " # comment", "\r"))
+			goesOn := pick("", "\\\n")
+			if !s.continues() {
+				goesOn = ""
+			}
+			fmt.Fprintf(&text, "%s %s%s\t%s %s %s%s\n", kind, goesOn, pick(databases...), pick(users...), address, pick("trust", "reject", "md5", "password", "scram-sha-256"), pick("", " ", " # comment", "\r"))
 		}
 		names := "# names\none, u2\n\"all\"\n"
 		s.write(t, "names", names)
@@ -216,6 +228,9 @@ func (s *server) problems(t *testing.T) {
 		{"local all all md5 ldapserver=x", false},
 		{"host all all all md5 clientcert=verify-ca", false},
 	} {
+		if strings.Contains(tc.line, "\\\n") && !s.continues() {
+			continue
+		}
 		s.write(t, "pg_hba.conf", "host postgres postgres 127.0.0.1/32 trust\n"+tc.line+"\n")
 		theirs := s.query(t, "select error from pg_hba_file_rules where error is not null")
 		_, ours := Parse("hba", []byte(tc.line+"\n"), nil)
