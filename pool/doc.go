@@ -31,6 +31,7 @@
 //	login_authenticate  who it is, and whether it may come in
 //	login_methods       how that is proved
 //	authquery           asking a database for a user's secret
+//	authcache           what it has said, kept for a time
 //	credentials         what a login has shown, for the pool's servers
 //	login_session       what follows, up to the welcome
 //	seats               how many clients there may be
@@ -107,7 +108,8 @@
 // login that succeeds is never held up, so that whoever shares an address with a guesser does not notice him (slow).
 //
 // auth_query is asked once for all logins of a user that wait, on the pool of auth_user, whose size bounds what a flood can ask of the database; its answers
-// are not kept, so that a changed password counts at once (authquery). Package ldap bounds the questions that are under way to a directory.
+// are not kept, so that a changed password counts at once (authquery), unless auth_query_cache says so: then those by which a login has proved its password
+// are, for its address, and one that a proof does not fit is asked for again (authcache). Package ldap bounds the questions that are under way to a directory.
 //
 // A client with a proof takes a seat (seats), and finds the Pool of its database and user. The welcome needs to know what a server with the client's parameters
 // reports: that is known after the first such login, and else a server is taken for a moment, which also tells whether PostgreSQL accepts the parameters.
@@ -160,7 +162,7 @@
 //	Pool.mu           free servers, counts, queue, hold, sums, settings of the pool
 //
 // and, each taken last, with no other inside: Client.mu (what other goroutines see of a client), keys.mu (cancel keys), seats.mu, shares.mu (servers of
-// databases and users), bell.mu, slowdown.mu, lobby.mu, authQueries.mu, resolver.mu, consoles.mu and consoleTotals.mu, period.mu, recorder.mu, peers.mu,
+// databases and users), bell.mu, slowdown.mu, lobby.mu, authQueries.mu, authCache.mu, resolver.mu, consoles.mu and consoleTotals.mu, period.mu, recorder.mu, peers.mu,
 // stmt.Table's (references to texts), vars.Space's and vars.Set's, and those inside package listen, which calls back (wakeForNotification, hubLost) without
 // holding any.
 //

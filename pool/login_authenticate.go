@@ -27,6 +27,7 @@ type identity struct {
 	method   config.AuthType
 	rule     hba.Rule // that gave the method, with auth_type = hba
 	secret   secret
+	inquiry  inquiry     // where the secret comes from, with secret.queried
 	unlisted bool        // there is no such user, as far as auth_file is all that is known; the log has yet to be told
 	proved   Credentials // what the login has shown of the user's password
 }
@@ -194,16 +195,12 @@ func (l *login) findSecret() error {
 		l.unlisted = true
 		return nil
 	}
-	l.secret.queried = true
-	answer, err := l.askForSecret()
-	if err != nil {
+	if err := l.inquire(); err != nil {
 		return err
 	}
-	l.secret.text, l.secret.known = answer.secret.Reveal(), answer.found
-	if l.method == config.AuthTrust && !answer.found { // trust hides nothing
+	if l.method == config.AuthTrust && !l.secret.known { // trust hides nothing
 		return wire.Fatalf(wire.CodeInvalidAuthorization, "no such user")
 	}
-	l.proved.Secret = answer.secret
 	return nil
 }
 

@@ -55,6 +55,9 @@ func (l *login) proveByPassword() error {
 			return err
 		}
 		reply, done, refused, err := l.judge(x, body)
+		if refused != nil && l.secret.queried && l.inquiry.asked.IsZero() {
+			reply, done, refused, err = l.judgeAfresh(x, body, refused)
+		}
 		clear(body)
 		if err != nil {
 			return err
@@ -69,6 +72,7 @@ func (l *login) proveByPassword() error {
 		}
 		if done {
 			l.learn(x)
+			l.keepAnswer()
 			return nil
 		}
 	}
@@ -86,6 +90,17 @@ func (l *login) judge(x *auth.Exchange, body []byte) (reply []byte, done bool, r
 	}
 	reply, done, refused = x.Next(body)
 	return reply, done, refused, nil
+}
+
+// judgeAfresh is for a proof that does not fit a kept answer of auth_query's: the database is asked, and where it says otherwise by now the proof is judged by that. By SCRAM it cannot be, where the
+// client has been given the salt of a password that has been changed since: this one attempt fails, and the next one finds no answer kept. While the database does not answer the kept answer
+// holds. The query is the one that an attempt without a kept answer costs, too.
+func (l *login) judgeAfresh(x *auth.Exchange, body []byte, refused *wire.Error) (reply []byte, done bool, _ *wire.Error, _ error) {
+	before := l.secret.text
+	if refused.Code != wire.CodeInvalidPassword || l.ask() != nil || l.secret.text == before || !x.Renew(l.secret) {
+		return nil, false, refused, nil
+	}
+	return l.judge(x, body)
 }
 
 // judgesOf gives how many proofs are checked at once: half of the processors are left to those who are in.

@@ -35,6 +35,7 @@ type Pooler struct {
 	consoles    consoles
 	stats       period
 	authQueries authQueries
+	authCache   authCache
 	slowdown    *slowdown
 	lobby       lobby
 	judging     chan struct{} // a place for each proof that is being checked
@@ -242,6 +243,7 @@ func (p *Pooler) tendAll() {
 				pool.tend(now, n%askServers == 0)
 				pool.tendWatched(now)
 			}
+			p.authCache.expire(now.Add(-conf.AuthQueryCache))
 			p.roll(now, conf)
 			p.tendPools(now, conf)
 			p.tendStage(now)
