@@ -24,7 +24,8 @@
 //
 //	pooler              Pooler: accepting, who is there, the clock
 //	pools               which pools there are
-//	lobby, slow         how many may be on their way in; pauses after failures
+//	lobby               how many may be on their way in
+//	slow, lane          pauses after failures; the turns in which proofs are judged
 //	login               one connection up to its welcome
 //	login_startup       TLS, and the startup packet
 //	login_access        what rules, users and certificates there are
@@ -104,8 +105,9 @@
 // text counts as encrypted.
 //
 // Nothing is said of users, databases and administrators before the proof: an unknown user is asked like any other, an unknown database is named afterwards,
-// and the errors are alike; the log tells what it was. A failure costs the address that it comes from a pause, from 50 ms to a second, before it is told; a
-// login that succeeds is never held up, so that whoever shares an address with a guesser does not notice him (slow).
+// and the errors are alike; the log tells what it was. A failure costs the address that it comes from a pause, from 50 ms to a second, before it is told, and
+// once there have been some, few proofs of an address are judged at a time (slow). A user who has logged in from it before has turns of his own (lane), so that
+// whoever shares an address with a guesser does not notice him.
 //
 // auth_query is asked once for all logins of a user that wait, on the pool of auth_user, whose size bounds what a flood can ask of the database; its answers
 // are not kept, so that a changed password counts at once (authquery), unless auth_query_cache says so: then those by which a login has proved its password

@@ -54,6 +54,11 @@ func (l *login) proveByPassword() error {
 		if err != nil {
 			return err
 		}
+		if x.Decides() {
+			if err := l.takeTurn(); err != nil {
+				return err
+			}
+		}
 		reply, done, refused, err := l.judge(x, body)
 		if refused != nil && l.secret.queried && l.inquiry.asked.IsZero() {
 			reply, done, refused, err = l.judgeAfresh(x, body, refused)
@@ -240,6 +245,9 @@ func (l *login) proveByLDAP() error {
 	clear(body)
 	if refused != nil { // an empty one, too, which an LDAP server takes for an anonymous login, and lets in
 		return refused
+	}
+	if err := l.takeTurn(); err != nil {
+		return err
 	}
 	ctx, stop := l.context()
 	defer stop()

@@ -168,6 +168,12 @@ func errProtocol(text string) *wire.Error {
 	return wire.Fatalf(wire.CodeProtocolViolation, "%s", text)
 }
 
+// Decides tells whether the client's next message may prove, or fail to prove, that it knows the password.
+func (e *Exchange) Decides() bool {
+	s, ok := e.steps.(*scramSteps)
+	return !ok || s.state == scramFinal
+}
+
 // Start gives the whole message that asks the client for its proof.
 func (e *Exchange) Start() []byte { return e.steps.start() }
 
