@@ -25,6 +25,7 @@
 //	pooler              Pooler: accepting, who is there, the clock
 //	pools               which pools there are
 //	lobby               how many may be on their way in
+//	effort              what they may take of the processors
 //	slow, lane          pauses after failures; the turns in which proofs are judged
 //	login               one connection up to its welcome
 //	login_startup       TLS, and the startup packet
@@ -100,9 +101,9 @@
 // or refused by their length. Which settings, users, rules and certificates count is one snapshot (access), taken at the first byte.
 //
 // Connections that have not logged in are bounded by max_client_conn, too: one more pushes out an old one (lobby), of the address that has the most of them,
-// whatever it waits for: its client, auth_query, an LDAP server. While those that had to go are many, nobody is accepted. Proofs are checked few at a time, so
-// that half of the processors are left to those who are in. What comes before TLS is read without a buffer, to its last byte, so that nothing that came in plain
-// text counts as encrypted.
+// whatever it waits for: its client, auth_query, an LDAP server. While those that had to go are many, nobody is accepted. Proofs are checked, and handshakes
+// computed, few at a time, so that half of the processors are left to those who are in (effort). What comes before TLS is read without a buffer, to its last
+// byte, so that nothing that came in plain text counts as encrypted.
 //
 // Nothing is said of users, databases and administrators before the proof: an unknown user is asked like any other, an unknown database is named afterwards,
 // and the errors are alike; the log tells what it was. A failure costs the address that it comes from a pause, from 50 ms to a second, before it is told, and
@@ -164,8 +165,8 @@
 //	Pool.mu           free servers, counts, queue, hold, sums, settings of the pool
 //
 // and, each taken last, with no other inside: Client.mu (what other goroutines see of a client), keys.mu (cancel keys), seats.mu, shares.mu (servers of
-// databases and users), bell.mu, slowdown.mu, lobby.mu, authQueries.mu, authCache.mu, resolver.mu, consoles.mu and consoleTotals.mu, period.mu, recorder.mu, peers.mu,
-// stmt.Table's (references to texts), vars.Space's and vars.Set's, and those inside package listen, which calls back (wakeForNotification, hubLost) without
+// databases and users), bell.mu, slowdown.mu, lobby.mu, authQueries.mu, authCache.mu, resolver.mu, consoles.mu and consoleTotals.mu, period.mu, recorder.mu,
+// peers.mu, stmt.Table's (references to texts), vars.Space's and vars.Set's, and those inside package listen, which calls back (wakeForNotification, hubLost) without
 // holding any.
 //
 // All else of a Client belongs to its goroutine, all of a Server to whoever has it. A waiter is granted by whoever took it out of the queue, once: its channel
@@ -205,8 +206,8 @@
 //
 // # TLS
 //
-// package secure makes it of the settings, for both sides. The handshake blocks, as everything in a login does; from then on the connection waits in the poller
-// as a plain one does.
+// package secure makes it of the settings, for both sides. The handshake blocks, as everything in a login does, and has its part of a login's effort only
+// while it computes (secure.Pace); from then on the connection waits in the poller as a plain one does.
 //
 // sock.Conn reads record after record, so that a short read means that nothing is left (sock.Conn.Drained), and a write may have been taken as a whole and
 // still be on its way (ErrWait with all bytes counted), which startWriter sends on.

@@ -85,14 +85,13 @@ func (l *login) proveByPassword() error {
 
 // judge takes a message to an exchange once it is this login's turn: what a proof costs to check, a millisecond with some methods, is spent for few at a time, and not for one that was pushed out.
 func (l *login) judge(x *auth.Exchange, body []byte) (reply []byte, done bool, refused *wire.Error, _ error) {
-	select {
-	case l.pooler.judging <- struct{}{}:
-		defer func() { <-l.pooler.judging }()
-	case <-l.place.stay.Done():
+	ctx, stop := l.context()
+	defer stop()
+	end, err := l.pooler.effort.Begin(ctx)
+	if err != nil {
+		return nil, false, nil, loginOver(err)
 	}
-	if err := l.place.stay.Err(); err != nil {
-		return nil, false, nil, err
-	}
+	defer end()
 	reply, done, refused = x.Next(body)
 	return reply, done, refused, nil
 }
@@ -107,9 +106,6 @@ func (l *login) judgeAfresh(x *auth.Exchange, body []byte, refused *wire.Error) 
 	}
 	return l.judge(x, body)
 }
-
-// judgesOf gives how many proofs are checked at once: half of the processors are left to those who are in.
-func judgesOf(processors int) int { return max(1, processors/2) }
 
 // readPassword reads the body of a client's next message, which must be of a login, and of most bytes at most.
 func (l *login) readPassword(most int) ([]byte, error) {

@@ -19,7 +19,7 @@ import (
 // fail are told in the shared lane's time whichever it was, so that the time does not tell who has a lane of his own.
 //
 // What remains: a first login from an address waits among the guesses there, and one of a user whose own password is guessed from there among those. Who came last is next (lane), so it
-// overtakes a guesser who waits for his answers, in a fraction of a second. One who does not wait, and comes again a thousand times a second, keeps it out; those who are in stay in.
+// overtakes a guesser who waits for his answers, in a fraction of a second. One who does not wait, and comes again a thousand times a second, keeps it waiting for seconds, or for good.
 //
 // There is nothing to set.
 const (
