@@ -14,9 +14,9 @@ import (
 
 // auth_query: the secret of a user who is not in auth_file is asked of a database, by auth_user, on a server of the pool of that database and auth_user, so that the limits of both hold.
 //
-// An answer is never kept for a later login: a password that was changed, or a user who may no longer log in, counts from the next login on, whatever the clock says.
-// What keeps many logins of one user from becoming as many queries is that they share: one query a user is under way, and whoever comes meanwhile waits for the one after
-// it, which is sent once for all of them. A login so never gets an answer to a question that was asked before it came. Memory is bounded by the logins under way.
+// Unless auth_query_cache says so (authcache) an answer is not kept for a later login: a password that was changed, or a user who may no longer log in, counts from the next login on, whatever
+// the clock says. What keeps many logins of one user from becoming as many queries is that they share: one query a user is under way, and whoever comes meanwhile waits for the one after
+// it, which is sent once for all of them. A query so never answers a login that came after it was sent. Memory is bounded by the logins under way.
 
 // authQuestion is what one query asks.
 type authQuestion struct {
@@ -105,32 +105,76 @@ func (q *authQueries) fly(question authQuestion, f *authFlight, carryOut func(co
 	}
 }
 
-// askForSecret asks for the secret of the client's user.
-func (l *login) askForSecret() (authAnswer, error) {
+// inquiry is what a login has asked auth_query.
+type inquiry struct {
+	question authQuestion
+	asked    time.Time // zero: the answer is a kept one
+	secret   config.Secret
+}
+
+// inquire finds out the secret of the client's user: by an answer that is kept, or by asking for it.
+func (l *login) inquire() error {
+	l.secret.queried = true
+	if err := l.chooseQuestion(); err != nil {
+		return err
+	}
+	if keep := l.conf.AuthQueryCache; keep > 0 {
+		if secret, ok := l.pooler.authCache.find(l.inquiry.question, l.place.source, time.Now().Add(-keep)); ok {
+			l.take(authAnswer{found: true, secret: secret})
+			return nil
+		}
+	}
+	return l.ask()
+}
+
+// take makes an answer the secret of the client's user.
+func (l *login) take(answer authAnswer) {
+	l.secret.text, l.secret.known = answer.secret.Reveal(), answer.found
+	l.proved.Secret, l.inquiry.secret = answer.secret, answer.secret
+}
+
+// keepAnswer keeps the answer by which the login has proved its password.
+func (l *login) keepAnswer() {
+	if q := l.inquiry; l.conf.AuthQueryCache > 0 && !q.asked.IsZero() {
+		l.pooler.authCache.keep(q.question, l.place.source, q.secret, q.asked)
+	}
+}
+
+// chooseQuestion settles what is asked, and where.
+func (l *login) chooseQuestion() error {
 	database := l.pool.AuthDBName
 	if database == "" {
 		database = l.database
 	}
 	if config.Reserved(database) {
-		return authAnswer{}, l.misconfigured(fmt.Sprintf("cannot use the reserved %q database as an auth_dbname", database))
+		return l.misconfigured(fmt.Sprintf("cannot use the reserved %q database as an auth_dbname", database))
 	}
 	if _, ok := l.conf.Database(database); !ok {
-		return authAnswer{}, l.misconfigured(fmt.Sprintf("authentication database %q is not configured.", database))
+		return l.misconfigured(fmt.Sprintf("authentication database %q is not configured.", database))
 	}
 	if _, disabled := l.pooler.DatabaseState(database); disabled {
-		return authAnswer{}, wire.Fatalf(wire.CodeCannotConnectNow, `authentication database "%s" is disabled`, database)
+		return wire.Fatalf(wire.CodeCannotConnectNow, `authentication database "%s" is disabled`, database)
 	}
+	l.inquiry.question = authQuestion{database: database, asUser: l.pool.AuthUser, query: l.pool.AuthQuery, user: l.user}
+	return nil
+}
+
+// ask asks the database.
+func (l *login) ask() error {
 	ctx, stop := l.context()
 	defer stop()
-	question := authQuestion{database: database, asUser: l.pool.AuthUser, query: l.pool.AuthQuery, user: l.user}
-	answer, err := l.pooler.authQueries.ask(ctx, question, l.pooler.tasks.Go, l.pooler.lookUp)
+	asked := time.Now()
+	answer, err := l.pooler.authQueries.ask(ctx, l.inquiry.question, l.pooler.tasks.Go, l.pooler.lookUp)
 	switch {
 	case err != nil:
-		return authAnswer{}, wire.Fatalf(wire.CodeUnableToEstablish, reasonLoginAbandoned)
+		return wire.Fatalf(wire.CodeUnableToEstablish, reasonLoginAbandoned)
 	case answer.err != nil:
-		return authAnswer{}, answer.err
+		return answer.err
 	}
-	return answer, nil
+	l.inquiry.asked = asked
+	l.pooler.authCache.heard(l.inquiry.question, answer, asked)
+	l.take(answer)
+	return nil
 }
 
 // authPatience is how long auth_query may take, the wait for a server excepted.

@@ -15,6 +15,7 @@ func (p *Pooler) setDisabled(database string, to bool) *wire.Error {
 	if err := p.named(database, "disable"); err != nil {
 		return err
 	}
+	p.authCache.forget()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if to {

@@ -24,13 +24,16 @@
 //
 //	pooler              Pooler: accepting, who is there, the clock
 //	pools               which pools there are
-//	lobby, slow         how many may be on their way in; pauses after failures
+//	lobby               how many may be on their way in
+//	effort              what they may take of the processors
+//	slow, lane          pauses after failures; the turns in which proofs are judged
 //	login               one connection up to its welcome
 //	login_startup       TLS, and the startup packet
 //	login_access        what rules, users and certificates there are
 //	login_authenticate  who it is, and whether it may come in
 //	login_methods       how that is proved
 //	authquery           asking a database for a user's secret
+//	authcache           what it has said, kept for a time
 //	credentials         what a login has shown, for the pool's servers
 //	login_session       what follows, up to the welcome
 //	seats               how many clients there may be
@@ -98,16 +101,18 @@
 // or refused by their length. Which settings, users, rules and certificates count is one snapshot (access), taken at the first byte.
 //
 // Connections that have not logged in are bounded by max_client_conn, too: one more pushes out an old one (lobby), of the address that has the most of them,
-// whatever it waits for: its client, auth_query, an LDAP server. While those that had to go are many, nobody is accepted. Proofs are checked few at a time, so
-// that half of the processors are left to those who are in. What comes before TLS is read without a buffer, to its last byte, so that nothing that came in plain
-// text counts as encrypted.
+// whatever it waits for: its client, auth_query, an LDAP server. While those that had to go are many, nobody is accepted. Proofs are checked, and handshakes
+// computed, few at a time, so that half of the processors are left to those who are in (effort). What comes before TLS is read without a buffer, to its last
+// byte, so that nothing that came in plain text counts as encrypted.
 //
 // Nothing is said of users, databases and administrators before the proof: an unknown user is asked like any other, an unknown database is named afterwards,
-// and the errors are alike; the log tells what it was. A failure costs the address that it comes from a pause, from 50 ms to a second, before it is told; a
-// login that succeeds is never held up, so that whoever shares an address with a guesser does not notice him (slow).
+// and the errors are alike; the log tells what it was. A failure costs the address that it comes from a pause, from 50 ms to a second, before it is told, and
+// once there have been some, few proofs of an address are judged at a time (slow). A user who has logged in from it before has turns of his own (lane), so that
+// whoever shares an address with a guesser does not notice him.
 //
 // auth_query is asked once for all logins of a user that wait, on the pool of auth_user, whose size bounds what a flood can ask of the database; its answers
-// are not kept, so that a changed password counts at once (authquery). Package ldap bounds the questions that are under way to a directory.
+// are not kept, so that a changed password counts at once (authquery), unless auth_query_cache says so: then those by which a login has proved its password
+// are, for its address, and one that a proof does not fit is asked for again (authcache). Package ldap bounds the questions that are under way to a directory.
 //
 // A client with a proof takes a seat (seats), and finds the Pool of its database and user. The welcome needs to know what a server with the client's parameters
 // reports: that is known after the first such login, and else a server is taken for a moment, which also tells whether PostgreSQL accepts the parameters.
@@ -160,8 +165,8 @@
 //	Pool.mu           free servers, counts, queue, hold, sums, settings of the pool
 //
 // and, each taken last, with no other inside: Client.mu (what other goroutines see of a client), keys.mu (cancel keys), seats.mu, shares.mu (servers of
-// databases and users), bell.mu, slowdown.mu, lobby.mu, authQueries.mu, resolver.mu, consoles.mu and consoleTotals.mu, period.mu, recorder.mu, peers.mu,
-// stmt.Table's (references to texts), vars.Space's and vars.Set's, and those inside package listen, which calls back (wakeForNotification, hubLost) without
+// databases and users), bell.mu, slowdown.mu, lobby.mu, authQueries.mu, authCache.mu, resolver.mu, consoles.mu and consoleTotals.mu, period.mu, recorder.mu,
+// peers.mu, stmt.Table's (references to texts), vars.Space's and vars.Set's, and those inside package listen, which calls back (wakeForNotification, hubLost) without
 // holding any.
 //
 // All else of a Client belongs to its goroutine, all of a Server to whoever has it. A waiter is granted by whoever took it out of the queue, once: its channel
@@ -201,8 +206,8 @@
 //
 // # TLS
 //
-// package secure makes it of the settings, for both sides. The handshake blocks, as everything in a login does; from then on the connection waits in the poller
-// as a plain one does.
+// package secure makes it of the settings, for both sides. The handshake blocks, as everything in a login does, and has its part of a login's effort only
+// while it computes (secure.Pace); from then on the connection waits in the poller as a plain one does.
 //
 // sock.Conn reads record after record, so that a short read means that nothing is left (sock.Conn.Drained), and a write may have been taken as a whole and
 // still be on its way (ErrWait with all bytes counted), which startWriter sends on.

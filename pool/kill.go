@@ -32,6 +32,7 @@ func (p *Pooler) Kill(database string) *wire.Error {
 	then := p.regulate(database)
 	p.mu.Unlock()
 	then()
+	p.authCache.forget()
 	p.endAll(p.clientsOf(database), reasonRemoved, wire.Fatalf(wire.CodeAdminShutdown, reasonRemoved))
 	p.closeHubs(database)
 	return nil

@@ -107,9 +107,9 @@ func TestJudging(t *testing.T) {
 	h := openHouse(t, f.url(), func(c *config.Config, dir string) {
 		c.AuthType, c.AuthFile, c.MaxClientConn = config.AuthPlain, usersFile(t, dir), 1
 	})
-	places := cap(h.pooler.judging)
+	places := cap(h.pooler.effort.places)
 	for range places {
-		h.pooler.judging <- struct{}{}
+		h.pooler.effort.places <- struct{}{}
 	}
 	first := h.dial(append(startup("user", "plain", "database", "d"), passwordMessage("foo")...))
 	if typ, _, err := wire.ReadMessage(first, 1<<16); err != nil || typ != wire.ServerAuthentication {
@@ -122,7 +122,7 @@ func TestJudging(t *testing.T) {
 		t.Errorf("pushed out with %v", e)
 	}
 	for range places {
-		<-h.pooler.judging
+		<-h.pooler.effort.places
 	}
 	h.expect("dbname=d user=plain password=foo", "")
 }

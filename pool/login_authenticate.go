@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"errors"
 	"os"
 
@@ -26,7 +27,9 @@ type identity struct {
 
 	method   config.AuthType
 	rule     hba.Rule // that gave the method, with auth_type = hba
+	turn     *turn    // nil before the proof is to be judged
 	secret   secret
+	inquiry  inquiry     // where the secret comes from, with secret.queried
 	unlisted bool        // there is no such user, as far as auth_file is all that is known; the log has yet to be told
 	proved   Credentials // what the login has shown of the user's password
 }
@@ -55,11 +58,9 @@ func (l *login) authenticate() error {
 		return nil
 	}
 	if err := l.prove(); err != nil {
-		if unproven(err) {
-			l.pooler.slowdown.wait(l.place.stay, l.addr)
-		}
-		return err
+		return l.holdUp(err)
 	}
+	l.turn.passed()
 	switch {
 	case l.console && !l.conf.IsStats(l.user):
 		err := wire.Fatalf(wire.CodeInvalidAuthorization, "not allowed")
@@ -69,6 +70,42 @@ func (l *login) authenticate() error {
 		return l.noDatabase()
 	}
 	return nil
+}
+
+// takeTurn waits until the client's proof may be judged.
+func (l *login) takeTurn() error {
+	ctx, stop := l.context()
+	defer stop()
+	var err error
+	l.turn, err = l.pooler.slowdown.take(ctx, l.place.source, l.user, sock.New(l.socket).Gone)
+	return loginOver(err)
+}
+
+// holdUp makes a login that has failed wait before it is told why, and gives the reason.
+func (l *login) holdUp(err error) error {
+	switch {
+	case !unproven(err):
+		l.turn.leave()
+	case l.turn == nil:
+		l.pooler.slowdown.refused(l.place.stay, l.place.source)
+	default:
+		ctx, stop := l.context()
+		defer stop()
+		pause, over := l.turn.failed(ctx)
+		if over != nil {
+			return loginOver(over)
+		}
+		sleep(l.place.stay, pause)
+	}
+	return err
+}
+
+// loginOver gives the error of a login whose context has ended.
+func loginOver(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return os.ErrDeadlineExceeded
+	}
+	return err
 }
 
 // unproven tells whether a login has failed for lack of a proof: not for settings, or since the client has gone.
@@ -194,16 +231,12 @@ func (l *login) findSecret() error {
 		l.unlisted = true
 		return nil
 	}
-	l.secret.queried = true
-	answer, err := l.askForSecret()
-	if err != nil {
+	if err := l.inquire(); err != nil {
 		return err
 	}
-	l.secret.text, l.secret.known = answer.secret.Reveal(), answer.found
-	if l.method == config.AuthTrust && !answer.found { // trust hides nothing
+	if l.method == config.AuthTrust && !l.secret.known { // trust hides nothing
 		return wire.Fatalf(wire.CodeInvalidAuthorization, "no such user")
 	}
-	l.proved.Secret = answer.secret
 	return nil
 }
 

@@ -54,7 +54,15 @@ func (l *login) proveByPassword() error {
 		if err != nil {
 			return err
 		}
+		if x.Decides() {
+			if err := l.takeTurn(); err != nil {
+				return err
+			}
+		}
 		reply, done, refused, err := l.judge(x, body)
+		if refused != nil && l.secret.queried && l.inquiry.asked.IsZero() {
+			reply, done, refused, err = l.judgeAfresh(x, body, refused)
+		}
 		clear(body)
 		if err != nil {
 			return err
@@ -69,6 +77,7 @@ func (l *login) proveByPassword() error {
 		}
 		if done {
 			l.learn(x)
+			l.keepAnswer()
 			return nil
 		}
 	}
@@ -76,20 +85,27 @@ func (l *login) proveByPassword() error {
 
 // judge takes a message to an exchange once it is this login's turn: what a proof costs to check, a millisecond with some methods, is spent for few at a time, and not for one that was pushed out.
 func (l *login) judge(x *auth.Exchange, body []byte) (reply []byte, done bool, refused *wire.Error, _ error) {
-	select {
-	case l.pooler.judging <- struct{}{}:
-		defer func() { <-l.pooler.judging }()
-	case <-l.place.stay.Done():
+	ctx, stop := l.context()
+	defer stop()
+	end, err := l.pooler.effort.Begin(ctx)
+	if err != nil {
+		return nil, false, nil, loginOver(err)
 	}
-	if err := l.place.stay.Err(); err != nil {
-		return nil, false, nil, err
-	}
+	defer end()
 	reply, done, refused = x.Next(body)
 	return reply, done, refused, nil
 }
 
-// judgesOf gives how many proofs are checked at once: half of the processors are left to those who are in.
-func judgesOf(processors int) int { return max(1, processors/2) }
+// judgeAfresh is for a proof that does not fit a kept answer of auth_query's: the database is asked, and where it says otherwise by now the proof is judged by that. By SCRAM it cannot be, where the
+// client has been given the salt of a password that has been changed since: this one attempt fails, and the next one finds no answer kept. While the database does not answer the kept answer
+// holds. The query is the one that an attempt without a kept answer costs, too.
+func (l *login) judgeAfresh(x *auth.Exchange, body []byte, refused *wire.Error) (reply []byte, done bool, _ *wire.Error, _ error) {
+	before := l.secret.text
+	if refused.Code != wire.CodeInvalidPassword || l.ask() != nil || l.secret.text == before || !x.Renew(l.secret) {
+		return nil, false, refused, nil
+	}
+	return l.judge(x, body)
+}
 
 // readPassword reads the body of a client's next message, which must be of a login, and of most bytes at most.
 func (l *login) readPassword(most int) ([]byte, error) {
@@ -225,6 +241,9 @@ func (l *login) proveByLDAP() error {
 	clear(body)
 	if refused != nil { // an empty one, too, which an LDAP server takes for an anonymous login, and lets in
 		return refused
+	}
+	if err := l.takeTurn(); err != nil {
+		return err
 	}
 	ctx, stop := l.context()
 	defer stop()

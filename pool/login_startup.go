@@ -102,7 +102,7 @@ func (l *login) answerRequest(kind wire.RequestKind) error {
 func (l *login) handshake(direct bool) error {
 	ctx, stop := l.context()
 	defer stop()
-	c, err := l.access.tls.Handshake(ctx, l.socket, direct)
+	c, err := l.access.tls.Handshake(ctx, l.socket, direct, &l.pooler.effort)
 	switch {
 	case errors.Is(err, io.EOF):
 		return err

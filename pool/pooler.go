@@ -36,9 +36,10 @@ type Pooler struct {
 	consoles    consoles
 	stats       period
 	authQueries authQueries
+	authCache   authCache
 	slowdown    *slowdown
 	lobby       lobby
-	judging     chan struct{} // a place for each proof that is being checked
+	effort      effort        // of logins
 	recorder    *recorder     // nil when nothing is recorded
 	released    func(*Server) // sees every server that is about to be free; nil but in tests
 
@@ -78,7 +79,7 @@ func New(conf *config.Config, log zerolog.Logger) (*Pooler, error) {
 	life, kill := context.WithCancel(context.Background())
 	p := &Pooler{
 		log: log, auth: auth.New(), statements: stmt.NewTable(), shares: newShares(), seats: newSeats(), gates: newGates(), began: time.Now(),
-		slowdown: newSlowdown(), judging: make(chan struct{}, judgesOf(runtime.GOMAXPROCS(0))),
+		slowdown: newSlowdown(), effort: newEffort(runtime.GOMAXPROCS(0)),
 		life: life, kill: kill,
 		pools: map[Key]*Pool{}, hubs: map[hubKey]*listen.Hub{}, watches: map[string]*watched{}, clients: map[*Client]struct{}{}, conns: map[net.Conn]struct{}{},
 	}
@@ -247,6 +248,7 @@ func (p *Pooler) tendAll() {
 				pool.tend(now, n%askServers == 0)
 				pool.tendWatched(now)
 			}
+			p.authCache.expire(now.Add(-conf.AuthQueryCache))
 			p.roll(now, conf)
 			p.tendPools(now, conf)
 			p.tendStage(now)

@@ -14,6 +14,7 @@ func (p *Pooler) Reconnect(database string) *wire.Error {
 	if err := p.named(database, "reconnect"); err != nil {
 		return err
 	}
+	p.authCache.forget()
 	p.mu.Lock()
 	pools := p.poolsOf(database)
 	p.mu.Unlock()

@@ -52,6 +52,7 @@ func (p *Pooler) change(conf *config.Config, access *access) error {
 	access.conf = conf
 	p.settings.Store(conf)
 	p.access.Store(access)
+	p.authCache.forget()
 	p.prepareLogins(access)
 	moved := map[string]bool{}
 	for _, pool := range p.allPools() {

@@ -29,7 +29,7 @@ func (p *Pooler) Memory() []MemoryInfo {
 		{"client_cache", uint64(unsafe.Sizeof(Client{})), uint64(len(p.allClients())), 0},
 		{"prepared_statement_cache", uint64(unsafe.Sizeof(stmt.Statement{})), uint64(p.statements.Len()), 0},
 	}
-	return append(all, runtimeMemory()...)
+	return append(append(all, p.authCache.memory()), runtimeMemory()...)
 }
 
 // runtimeMemory reads what Go's runtime counts, which stops nobody.

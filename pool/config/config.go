@@ -181,6 +181,7 @@ type Config struct {
 	DeferParse       bool
 	PinPolicy        PinPolicy
 	WatchFunctions   time.Duration // 0: never
+	AuthQueryCache   time.Duration // 0: no answer is kept
 	MaxPinnedServers int           // of a pool; 0: all but one, see Pool.MaxPinned
 	NotifyBacklog    int           // bytes of notifications that may wait for one client
 

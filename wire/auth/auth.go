@@ -45,7 +45,7 @@ func New() *Authenticator {
 // least.
 func (a *Authenticator) Begin(method Method, iterations int, secrets Secrets, user string) *Exchange {
 	text, ok := secrets.Reveal(user)
-	e := &Exchange{user: user}
+	e := &Exchange{user: user, authenticator: a, iterations: iterations}
 	secret := parseSecret(text)
 	switch {
 	case !ok:
@@ -60,7 +60,7 @@ func (a *Authenticator) Begin(method Method, iterations int, secrets Secrets, us
 	case SCRAM:
 		e.steps = a.newSCRAMSteps(user, secret, iterations)
 	case MD5:
-		e.steps = newMD5Steps(user, secret)
+		e.steps = newMD5Steps(user, secret, saltOfMD5())
 	case Plain:
 		e.steps = &plainSteps{user: user, secret: secret, mock: a.mock(user, iterations)}
 	}
@@ -87,9 +87,22 @@ func (a *Authenticator) newSCRAMSteps(user string, secret secretText, iterations
 
 // Exchange is one login. It is used by one goroutine.
 type Exchange struct {
-	user  string
-	steps steps
-	ended bool
+	authenticator *Authenticator
+	iterations    int
+	user          string
+	steps         steps
+	ended         bool
+}
+
+// Renew replaces the secret by which the client's proof is judged, once Next has refused it, and reports whether Next may be given the same message again. That needs a secret with which
+// the client would have been asked the same: plain passwords do always; the keys of a password that has been changed have another salt, which the client does not know.
+func (e *Exchange) Renew(secrets Secrets) bool {
+	text, ok := secrets.Reveal(e.user)
+	if !ok || text == "" || !e.steps.renew(e, parseSecret(text)) {
+		return false
+	}
+	e.ended = false
+	return true
 }
 
 // Bind offers SCRAM-SHA-256-PLUS as well, which binds the login to its TLS connection: endPoint is the data of tls-server-end-point channel binding (RFC 5929), the digest
@@ -142,6 +155,8 @@ type steps interface {
 	start() []byte
 	// next takes the body of a message. A nil verdict with done set is success.
 	next(body []byte) (reply []byte, done bool, verdict *wire.Error)
+	// renew takes another secret, of some kind, for the message that next has refused; false: it cannot.
+	renew(e *Exchange, secret secretText) bool
 }
 
 // errWrongPassword is the error for every failure that may depend on the password or on the user.
@@ -151,6 +166,12 @@ func errWrongPassword(user string) *wire.Error {
 
 func errProtocol(text string) *wire.Error {
 	return wire.Fatalf(wire.CodeProtocolViolation, "%s", text)
+}
+
+// Decides tells whether the client's next message may prove, or fail to prove, that it knows the password.
+func (e *Exchange) Decides() bool {
+	s, ok := e.steps.(*scramSteps)
+	return !ok || s.state == scramFinal
 }
 
 // Start gives the whole message that asks the client for its proof.

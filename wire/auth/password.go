@@ -21,9 +21,8 @@ type md5Steps struct {
 	ok   bool
 }
 
-func newMD5Steps(user string, secret secretText) *md5Steps {
-	s := &md5Steps{user: user, ok: secret.kind == plainSecret || secret.kind == md5Secret}
-	_, _ = rand.Read(s.salt[:])
+func newMD5Steps(user string, secret secretText, salt [4]byte) *md5Steps {
+	s := &md5Steps{user: user, salt: salt, ok: secret.kind == plainSecret || secret.kind == md5Secret}
 	stored := hashMD5(secret.text + user) // for every kind, so that all take the same time
 	if secret.kind == md5Secret {
 		stored = secret.text
@@ -49,6 +48,17 @@ func hashMD5(s string) string {
 	return "md5" + hex.EncodeToString(sum[:])
 }
 
+func saltOfMD5() (salt [4]byte) {
+	_, _ = rand.Read(salt[:]) // never fails
+	return salt
+}
+
+func (s *md5Steps) renew(_ *Exchange, secret secretText) bool {
+	renewed := newMD5Steps(s.user, secret, s.salt)
+	s.want, s.ok = renewed.want, renewed.ok
+	return s.ok
+}
+
 func (s *md5Steps) start() []byte { return encode(&pgproto3.AuthenticationMD5Password{Salt: s.salt}) }
 
 func (s *md5Steps) next(body []byte) ([]byte, bool, *wire.Error) {
@@ -69,6 +79,11 @@ type plainSteps struct {
 	mock   verifier // for the time of a comparison with keys
 	given  string   // the password, after success
 	passed bool
+}
+
+func (s *plainSteps) renew(_ *Exchange, secret secretText) bool {
+	s.secret = secret
+	return true
 }
 
 func (s *plainSteps) start() []byte { return PasswordRequest() }

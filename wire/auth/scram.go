@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -48,6 +49,15 @@ func (s *scramSteps) start() []byte {
 		offered = []string{mechanismPlus, mechanism}
 	}
 	return encode(&pgproto3.AuthenticationSASL{AuthMechanisms: offered})
+}
+
+func (s *scramSteps) renew(e *Exchange, secret secretText) bool {
+	renewed := e.authenticator.newSCRAMSteps(s.user, secret, e.iterations)
+	if s.state != scramFinal || !renewed.known || renewed.iterations != s.iterations || !bytes.Equal(renewed.salt, s.salt) {
+		return false
+	}
+	s.verifier, s.known, s.stored, s.spend = renewed.verifier, true, renewed.stored, renewed.spend
+	return true
 }
 
 func (s *scramSteps) next(body []byte) ([]byte, bool, *wire.Error) {

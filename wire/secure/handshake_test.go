@@ -47,7 +47,11 @@ func meet(t *testing.T, server *Server, conf *tls.Config, direct bool) (near, fa
 		}
 		done <- err
 	}()
-	conn, nearErr := server.Handshake(ctx, a, direct)
+	pace := newCounted()
+	conn, nearErr := server.Handshake(ctx, a, direct, pace)
+	if pace.begun != pace.ended {
+		t.Errorf("the pace: begun %d times, ended %d times", pace.begun, pace.ended)
+	}
 	if nearErr == nil {
 		near = conn.ConnectionState()
 		c := sock.New(conn)

@@ -182,15 +182,15 @@ func TestHandshakeEnds(t *testing.T) {
 	near, _ := loopback(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := server.Handshake(ctx, near, false); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := server.Handshake(ctx, near, false, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 	near, far := loopback(t)
 	_, _ = far.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
-	if _, err := server.Handshake(t.Context(), near, false); err == nil {
+	if _, err := server.Handshake(t.Context(), near, false, nil); err == nil {
 		t.Error("HTTP is taken for TLS")
 	}
-	if _, err := mustServer(t, Settings{}).Handshake(t.Context(), near, false); err == nil {
+	if _, err := mustServer(t, Settings{}).Handshake(t.Context(), near, false, nil); err == nil {
 		t.Error("a handshake with TLS disabled")
 	}
 }

@@ -233,7 +233,7 @@ func failLogin(p *pooler, i int) bool {
 	return err == nil // goes in the middle of it
 }
 
-// proveNothing answers the request for a SCRAM exchange with a proof that is none, and waits for the refusal.
+// proveNothing answers the request for a SCRAM exchange with a proof that is none. It does not wait for the refusal, for which guesses from one address have to queue.
 func proveNothing(nc net.Conn, user string) bool {
 	if _, err := nc.Write(startupPacket(user, "fountain")); err != nil {
 		return false
@@ -250,6 +250,7 @@ func proveNothing(nc net.Conn, user string) bool {
 		case *pgproto3.AuthenticationSASLContinue:
 			_, nonce, _ := cutNonce(string(m.Data))
 			front.Send(&pgproto3.SASLResponse{Data: []byte("c=biws,r=" + nonce + ",p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")})
+			return front.Flush() == nil
 		case *pgproto3.ErrorResponse:
 			return true
 		}
