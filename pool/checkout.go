@@ -27,6 +27,7 @@ const (
 	closeLimit     = time.Second            // for saying goodbye to a server
 	farewellLimit  = time.Second            // for telling a client why it is closed
 	interruptLimit = 500 * time.Millisecond // from a cancel request to taking the sockets away
+	cancelPatience = 2 * time.Second        // for a cancel request whose client is to be told that its time is over
 	never          = 100 * 365 * 24 * time.Hour
 )
 

@@ -20,6 +20,9 @@ import (
 // ConsoleDatabase is the name of the console's database, and of the user that its pool is shown under, in SHOW POOLS and its like.
 const ConsoleDatabase = "pgbouncer"
 
+// ownConsoleDatabase is the console's other name. Whoever comes by it sees our own columns too.
+const ownConsoleDatabase = "poolerd"
+
 // Console serves the sessions on the console's database, after the login. Serve returns when the session is over, with a *wire.Error that is still to be sent
 // or with nil; it does not close the connection. A read deadline of the connection that passes means that the pooler drains.
 type Console interface {
@@ -32,7 +35,9 @@ type ConsoleSession struct {
 	User string
 	// Owner: the user came over the Unix socket as the user of this process, and may run every command whatever admin_users says.
 	Owner bool
-	Log   zerolog.Logger
+	// Own: the client named the database "poolerd", and is shown our own columns behind PgBouncer's.
+	Own bool
+	Log zerolog.Logger
 
 	id          uint64
 	socket      *sock.Conn // Conn, for what the kernel knows
@@ -193,6 +198,7 @@ func (l *login) serveConsole() error {
 	l.logLogin()
 	s := NewConsoleSession(l.conn, l.user)
 	s.id, s.Owner, s.began, s.totals = l.id, l.owner, l.began, &p.consoles.totals
+	s.Own = l.database == ownConsoleDatabase
 	s.application, _ = l.startup.Get("application_name")
 	s.Log = p.log.With().Uint64("client", s.id).Str("database", ConsoleDatabase).Str("user", s.User).Str("client_addr", l.addr.String()).Logger()
 	s.key = p.keys.issue(s, l.version, l.conf.PeerID)

@@ -45,21 +45,25 @@ func (c *Client) endIfIdle(reason string, err *wire.Error) {
 	}
 }
 
-// interrupt cancels what runs, and takes the sockets from whoever waits for them when that does not help.
+// interrupt cancels what runs, and takes the sockets from whoever waits for them when that does not help, or does not arrive: a server that is out of reach takes no cancel request either.
 func (c *Client) interrupt(s *Server) {
 	if s != nil {
+		c.pooler.after(cancelPatience, c.takeSockets)
 		c.cancelOn(s)
 	}
-	c.pooler.after(interruptLimit, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.state == StateActive {
-			_ = c.conn.SetDeadline(past)
-			if c.server != nil {
-				_ = c.server.conn.SetDeadline(past)
-			}
+	c.pooler.after(interruptLimit, c.takeSockets)
+}
+
+// takeSockets wakes a client whose time is over and who still waits for its server.
+func (c *Client) takeSockets() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == StateActive {
+		_ = c.conn.SetDeadline(past)
+		if c.server != nil {
+			_ = c.server.conn.SetDeadline(past)
 		}
-	})
+	}
 }
 
 // leaveDoomed is the end on the client's own goroutine, once that has noticed. The client is told why where a message may begin.

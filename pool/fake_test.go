@@ -28,6 +28,7 @@ type fakeServer struct {
 	syncs    atomic.Int64 // ReadyForQuery messages sent after the login
 	logins   atomic.Int64
 	hook     func(c *fakeSession, typ byte, body []byte) bool // true: it has answered by itself
+	onCancel func()                                           // called with the connection of a cancel request open; nil: it is closed at once
 	mu       sync.Mutex
 	sessions []*fakeSession
 	seen     []string // the texts of Parse and Query
@@ -99,6 +100,9 @@ func (s *fakeSession) serve() {
 		if _, err = s.conn.Write([]byte{'N'}); err == nil {
 			start, err = wire.ReadStartup(s.conn)
 		}
+	}
+	if err == nil && start.Kind == wire.RequestCancel && s.server.onCancel != nil {
+		s.server.onCancel()
 	}
 	if err != nil || start.Kind != wire.RequestSession {
 		return

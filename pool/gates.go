@@ -59,6 +59,13 @@ func (p *Pooler) HoldState() (paused, suspended bool) {
 	return p.gates.all == holdPaused, p.gates.all == holdSuspended
 }
 
+// holds tells whether anything is paused, or suspended.
+func (p *Pooler) holds() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.gates.all != holdNothing || len(p.gates.paused) > 0
+}
+
 // errCommand is what the console answers to a command that cannot be carried out, in PgBouncer's words and with its SQLSTATE.
 func errCommand(format string, args ...any) *wire.Error {
 	return wire.Errorf(wire.CodeProtocolViolation, format, args...)

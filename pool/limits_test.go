@@ -423,3 +423,22 @@ func TestSeatOfWhoHasLeft(t *testing.T) {
 		_ = c.conn.Close()
 	}
 }
+
+// TestQueryTimeoutOutOfReach: a server that has gone silent takes no cancel request either, which is not waited for.
+func TestQueryTimeoutOutOfReach(t *testing.T) {
+	f := startFake(t)
+	f.hook = func(_ *fakeSession, typ byte, body []byte) bool {
+		return typ == wire.ClientQuery && strings.HasPrefix(string(body), "HANG")
+	}
+	silence := make(chan struct{})
+	f.onCancel = func() { <-silence }
+	t.Cleanup(func() { close(silence) })
+	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.QueryTimeout, c.CancelWaitTimeout = 300*time.Millisecond, 0 })
+	c := logIn(t, addr)
+	c.query("BEGIN")
+	c.query("SELECT 1")
+	c.send(wire.AppendQuery(nil, "HANG"))
+	if got := c.closed(); got != "E(08P01)" {
+		t.Errorf("the client: %s", got)
+	}
+}

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -46,6 +47,7 @@ type login struct {
 type refusal struct {
 	reason string      // the log's
 	answer *wire.Error // the client's; nil: it would not understand anything, or has gone
+	logged string      // the log's words for the answer; empty: the answer's own
 }
 
 func (r *refusal) Error() string { return r.reason }
@@ -127,7 +129,7 @@ func (l *login) end(r *refusal) {
 		return
 	}
 	if r.answer != nil && l.conf.LogPoolerErrors {
-		l.tag(l.pooler.log.Warn()).Str("sqlstate", string(r.answer.Code)).Msg("pooler error: " + r.answer.Message)
+		l.tag(l.pooler.log.Warn()).Str("sqlstate", string(r.answer.Code)).Msg("pooler error: " + cmp.Or(r.logged, r.answer.Message))
 	}
 	if l.conf.LogConnections && l.startup != nil && !l.entered {
 		l.tag(l.pooler.log.Info()).Msgf("login failed: db=%s user=%s", l.startup.Database(), l.startup.User())

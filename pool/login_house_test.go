@@ -164,3 +164,12 @@ func startup(params ...string) []byte {
 	}
 	return wire.AppendStartup(nil, wire.Version30, list)
 }
+
+// TestOptionsRefused: what is wrong with the startup parameter options is told once, without a severity in the middle.
+func TestOptionsRefused(t *testing.T) {
+	h := openHouse(t, startFake(t).url(), func(c *config.Config, _ string) { c.AuthType = config.AuthTrust })
+	err := h.logIn("dbname=d user=plain options='-c foo'")
+	if err == nil || err.Code != "22023" || err.Message != `startup parameter "options": "foo" is not name=value` {
+		t.Errorf("%+v", err)
+	}
+}

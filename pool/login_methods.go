@@ -130,25 +130,27 @@ func (l *login) learn(x *auth.Exchange) {
 	}
 }
 
-// wrongPassword tells of a proof that is none. The message is PostgreSQL's, the log's words and the detail are PgBouncer's. Where auth_query is asked nobody is told whether it found the
-// user; the log says it.
+// wrongPassword tells of a proof that is none. The message is PostgreSQL's, the log's words and the detail are PgBouncer's: fail2ban looks for a line that ends
+// in them. Where auth_query is asked nobody is told whether it found the user; the log says it.
 func (l *login) wrongPassword(err *wire.Error, sasl bool) error {
 	if err.Code != wire.CodeInvalidPassword {
 		return err
 	}
-	told := *err
-	reason := "password authentication failed"
+	const failed = "password authentication failed"
+	answer, reason := *err, failed
 	if sasl {
 		reason = "SASL authentication failed"
-		told.Detail = reason
+		answer.Detail = reason
+		l.tag(l.pooler.log.Error()).Msg(failed)
 	}
 	if l.pool.AuthUser != "" {
-		told.Detail = reason + ": wrong password, or no such user"
+		answer.Detail = reason + ": wrong password, or no such user"
 	}
+	r := &refusal{reason: reason, answer: &answer, logged: reason}
 	if l.secret.queried && !l.secret.known {
-		reason = "no such user"
+		r.reason = "no such user"
 	}
-	return &refusal{reason: reason, answer: &told}
+	return r
 }
 
 // proveByCertificate is the method cert: the certificate that TLS has verified names the user, or a name that a map lets be the user.

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -84,7 +85,7 @@ func (l *login) parameters(pool *Pool) (*vars.Set, *wire.Error) {
 			}
 			options, err := wire.ParseOptions(param.Value)
 			if err != nil {
-				return nil, wire.Fatalf(wire.CodeInvalidParameterValue, "startup parameter options: %v", err)
+				return nil, wire.Fatalf(wire.CodeInvalidParameterValue, "%s", messageOf(err))
 			}
 			for _, o := range options {
 				add(o.Name, o.Value)
@@ -96,6 +97,14 @@ func (l *login) parameters(pool *Pool) (*vars.Set, *wire.Error) {
 		}
 	}
 	return set, nil
+}
+
+// messageOf is what an error says to a client, without the severity that its text begins with.
+func messageOf(err error) string {
+	if told, ok := errors.AsType[*wire.Error](err); ok {
+		return told.Message
+	}
+	return err.Error()
 }
 
 // welcome greets the client as its server would. What a server with its parameters reports is known, or is asked of one now; that one also tells whether they

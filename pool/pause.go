@@ -78,8 +78,9 @@ func (p *Pool) connected() bool {
 }
 
 // Resume ends PAUSE, KILL and SUSPEND of a database. When it is empty, it ends a PAUSE or SUSPEND of all; databases that were paused one by one stay paused, unless there is nothing else to end.
+// Clients that DrainClients waits for are let go on too, which PgBouncer refuses: it would wait for them until query_wait_timeout.
 func (p *Pooler) Resume(database string) *wire.Error {
-	if p.stage.Load() != stageServing {
+	if stage := p.stage.Load(); stage > stageWaitForClients || stage == stageWaitForClients && !p.holds() {
 		return errCommand("pooler is shutting down")
 	}
 	if database == "" {

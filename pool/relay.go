@@ -39,6 +39,10 @@ func (c *Client) relay(fresh bool) {
 		if c.inDoubt && (typ == wire.ClientSync || typ == wire.ClientQuery) {
 			break // so is what they mean
 		}
+		if c.forgets && typ == wire.ClientExecute && c.in.len() > 0 && c.in.b[c.in.r] != wire.ClientSync {
+			c.flushNames()
+			break
+		}
 		if c.mode == modeStatement && s.pipe.Expecting() {
 			break // each statement may get another server
 		}
@@ -46,6 +50,13 @@ func (c *Client) relay(fresh bool) {
 	if c.busy == s {
 		c.exchange()
 	}
+}
+
+// flushNames lets the server say which names are gone before more is sent that may use them, or give them anew.
+func (c *Client) flushNames() {
+	c.forgets = false
+	c.busy.pipe.SentFlush()
+	c.out = wire.AppendEmpty(c.outgoing(), wire.ClientFlush)
 }
 
 func (c *Client) passBody() {

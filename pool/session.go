@@ -47,7 +47,8 @@ func (c *Client) effectOf(kind lex.Kind, sql []byte) any {
 		c.joinAhead(channels)
 	}
 	switch kind {
-	case lex.SetLocal, lex.Set, lex.Reset, lex.Listen, lex.Unlisten, lex.Savepoint, lex.Release, lex.RollbackTo, lex.Prepare, lex.Deallocate:
+	case lex.SetLocal, lex.Set, lex.Reset, lex.Listen, lex.Unlisten, lex.Savepoint, lex.Release, lex.RollbackTo, lex.Prepare,
+		lex.Deallocate, lex.DeallocateAll, lex.DiscardAll:
 	default:
 		if at := bytes.IndexByte(sql, ';'); at < 0 || at == len(sql)-1 {
 			return nil
@@ -58,6 +59,7 @@ func (c *Client) effectOf(kind lex.Kind, sql []byte) any {
 		return nil
 	}
 	c.inDoubt = c.inDoubt || !ok || slices.ContainsFunc(list, c.changesNames)
+	c.forgets = c.forgets || slices.ContainsFunc(list, forgetsNames)
 	var listens []ledger.Channel
 	for _, e := range list {
 		switch e.Kind {
@@ -78,10 +80,15 @@ func (c *Client) changesNames(e lex.Effect) bool {
 	switch e.Kind {
 	case lex.RollbackTo:
 		return !c.ledger.Empty()
-	case lex.DiscardAll, lex.Listen, lex.Unlisten: // the latter decide from whom a notification is heard
+	case lex.Listen, lex.Unlisten: // these decide from whom a notification is heard
 		return true
 	}
-	return e.Unknown || slices.ContainsFunc(e.Settings, func(s lex.Setting) bool { return vars.Decides(s.Name) })
+	return forgetsNames(e) || e.Unknown || slices.ContainsFunc(e.Settings, func(s lex.Setting) bool { return vars.Decides(s.Name) })
+}
+
+// forgetsNames tells whether the statement takes names from prepared statements.
+func forgetsNames(e lex.Effect) bool {
+	return e.Kind == lex.Deallocate || e.Kind == lex.DeallocateAll || e.Kind == lex.DiscardAll
 }
 
 // commits tells whether a text holds a COMMIT, AND CHAIN for example.
@@ -94,7 +101,8 @@ func commits(sql []byte) bool {
 func (c *Client) boundEffect() any {
 	c.lastKind = c.bound
 	switch c.bound {
-	case lex.SetLocal, lex.Set, lex.Reset, lex.Listen, lex.Unlisten, lex.Savepoint, lex.Release, lex.RollbackTo, lex.Prepare, lex.Deallocate, lex.Commit:
+	case lex.SetLocal, lex.Set, lex.Reset, lex.Listen, lex.Unlisten, lex.Savepoint, lex.Release, lex.RollbackTo, lex.Prepare, lex.Commit,
+		lex.Deallocate, lex.DeallocateAll, lex.DiscardAll:
 		return c.effectOf(c.bound, text(c.boundText))
 	case lex.Other:
 		if len(c.ledger.Channels()) > 0 {

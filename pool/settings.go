@@ -75,7 +75,7 @@ func with(set *vars.Set, settings []lex.Setting, base, empty *vars.Set) *vars.Se
 
 // settleNames finds what the rest of the transaction runs with.
 func (c *Client) settleNames() {
-	c.within, c.inDoubt = nil, false
+	c.within, c.inDoubt, c.forgets = nil, false, false
 	if c.ledger.Empty() {
 		return
 	}

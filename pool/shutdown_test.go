@@ -97,3 +97,25 @@ func TestDrainClients(t *testing.T) {
 	_ = c.conn.Close()
 	within(t, "everything to end", func() bool { return p.stage.Load() == stageClosing })
 }
+
+// TestResumeWhileDraining: clients that were held when the pooler began to wait for them are let go on, and then it ends.
+func TestResumeWhileDraining(t *testing.T) {
+	f := startFake(t)
+	p, addr := startPooler(t, f.url(), nil)
+	c := logIn(t, addr)
+	c.query("SELECT 1")
+	if err := p.Pause(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	p.DrainClients()
+	c.send(wire.AppendQuery(nil, "SELECT 2"))
+	within(t, "the client to wait", func() bool { return p.Pools()[0].Waiting == 1 })
+	if err := p.Resume(""); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.replies(1); got != "CZI" {
+		t.Errorf("after RESUME: %s", got)
+	}
+	_ = c.conn.Close()
+	within(t, "everything to end", func() bool { return p.stage.Load() == stageClosing })
+}

@@ -24,6 +24,7 @@ type transaction struct {
 	within  *vars.Set // the parameters that it runs with; nil: the client's
 	path    string    // stands for a search_path that a function has set for it
 	inDoubt bool      // search_path, role or channels depend on what was sent and is not carried out yet
+	forgets bool      // so do the names of prepared statements
 
 	// RESET, see reset.go.
 	resets  bool            // the server has its own default where the client's startup packet has another value

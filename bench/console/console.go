@@ -61,7 +61,7 @@ func (c *Console) Close() error {
 	return c.conn.Close(ctx)
 }
 
-// Version is how the pooler calls itself: "PgBouncer 1.25.2".
+// Version is how the pooler's console calls itself: "PgBouncer 1.25.2", which is also what poolerd's says.
 func (c *Console) Version() string { return c.version }
 
 func (c *Console) askVersion(ctx context.Context) (string, error) {

@@ -24,6 +24,7 @@ type logs struct {
 	places []zerolog.LevelWriter
 	file   *os.File // of logfile; nil where there is none
 	syslog io.Closer
+	failed bool // to write the event before
 }
 
 // newLogger makes a log that goes to standard error until Open says more. pgbouncer: whoever reads it expects PgBouncer's lines.
@@ -101,7 +102,8 @@ func (l *logs) Close() error {
 // Write is there for those that know no level.
 func (l *logs) Write(event []byte) (int, error) { return l.WriteLevel(zerolog.NoLevel, event) }
 
-// WriteLevel writes an event to every place. A place that fails takes nothing from the others.
+// WriteLevel writes an event to every place. A place that fails takes nothing from the others. That a disk is full is said once on standard error, and not for every event: zerolog would
+// say it there itself if it was given the error.
 func (l *logs) WriteLevel(level zerolog.Level, event []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -111,7 +113,12 @@ func (l *logs) WriteLevel(level zerolog.Level, event []byte) (int, error) {
 			errs = append(errs, err)
 		}
 	}
-	return len(event), errors.Join(errs...)
+	err := errors.Join(errs...)
+	if err != nil && !l.failed {
+		_, _ = fmt.Fprintf(l.stderr, "poolerd: write the log: %v\n", err)
+	}
+	l.failed = err != nil
+	return len(event), nil
 }
 
 // format dresses a file in a format. auto suits whoever looks: people at a terminal, programs at standard error, those who come from PgBouncer in a file.

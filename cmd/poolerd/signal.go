@@ -113,12 +113,13 @@ func (s *signals) pauseAll(ctx context.Context) {
 }
 
 func (s *signals) resumeAll() {
-	if s.shuttingDown() {
+	paused, suspended := s.pause.HoldState()
+	if s.shuttingDown() && !paused {
 		s.log.Info().Msg("got SIGUSR2 while shutting down, ignoring")
 		return
 	}
 	from := "PAUSE"
-	if _, suspended := s.pause.HoldState(); suspended {
+	if suspended {
 		from = "SUSPEND"
 	}
 	if err := s.pause.Resume(""); err != nil {

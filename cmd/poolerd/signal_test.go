@@ -81,6 +81,7 @@ func TestSignals(t *testing.T) {
 		{"INT after TERM", []os.Signal{term, int_}, "clients fast", []string{"got SIGINT while shutting down, fast exit"}},
 		{"QUIT", []os.Signal{quit}, "close", []string{"got SIGQUIT, fast exit"}},
 		{"pause and resume", []os.Signal{usr1, usr2}, "pause resume", []string{"got SIGUSR1, pausing all activity", "got SIGUSR2, continuing from PAUSE"}},
+		{"resume after TERM", []os.Signal{usr1, term, usr2}, "pause clients resume", []string{"got SIGUSR2, continuing from PAUSE"}},
 		{"resume alone", []os.Signal{usr2}, "resume", []string{"got SIGUSR2, but not paused/suspended"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -17,7 +17,7 @@ func versionCommand() *cli.Command {
 		OnUsageError: onUsageError,
 		Before:       noArguments,
 		Action: func(c *cli.Context) error {
-			// The first line is SHOW VERSION's: PgBouncer's users compare the two.
+			// The first line is that of SHOW VERSION in the database poolerd: users compare the two.
 			_, err := fmt.Fprintf(c.App.Writer, "%s\n%s %s/%s\n", admin.Describe(version()), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"poolerd/pool"
 )
 
 // golden reads what PgBouncer 1.25.2 describes its rows as, one column a line: the word behind SHOW, then name, type, length and modifier. It was written down from the
@@ -27,7 +29,7 @@ func golden(t *testing.T) map[string][]string {
 	return all
 }
 
-// TestColumns: PgBouncer's columns come first, in its order, and ours follow.
+// TestColumns: the database pgbouncer has PgBouncer's columns in its order and no others, since programs count them; in poolerd ours follow.
 func TestColumns(t *testing.T) {
 	ours := map[string][]string{
 		"clients": {"pinned 25 -1 -1"},
@@ -35,21 +37,34 @@ func TestColumns(t *testing.T) {
 		"pools":   {"pool_size 23 4 -1", "reserve_pool_size 23 4 -1", "pinned 23 4 -1"},
 	}
 	c := newConsole(t)
-	x := connect(t, c, "root")
+	plain := connect(t, c, "root")
+	own := connectAs(t, c, "root", func(s *pool.ConsoleSession) { s.Own = true })
 	known := golden(t)
 	for what, columns := range known {
 		t.Run(what, func(t *testing.T) {
-			want := append(columns, ours[what]...)
-			same(t, [][]string{described(x.query("SHOW " + what))}, [][]string{want})
-			d := x.ask(&pgproto3.Parse{Query: "SHOW " + what}, &pgproto3.Bind{ResultFormatCodes: []int16{1}}, &pgproto3.Describe{ObjectType: 'P'}, &pgproto3.Sync{})
-			if len(d.fields) != len(want) || d.fields[0].Format != 1 {
-				t.Errorf("a portal is described as %+v", d.fields)
-			}
+			hasColumns(t, plain, what, columns)
+			hasColumns(t, own, what, append(columns, ours[what]...))
 		})
 	}
 	for what := range c.shows {
 		if _, ok := known[what]; !ok && what != "help" && what != "fds" {
 			t.Errorf("the columns of SHOW %s are not PgBouncer's", what)
+		}
+	}
+}
+
+// hasColumns asks in both protocols, and whether the rows have as many.
+func hasColumns(t *testing.T, x *client, what string, want []string) {
+	t.Helper()
+	a := x.query("SHOW " + what)
+	same(t, [][]string{described(a)}, [][]string{want})
+	d := x.ask(&pgproto3.Parse{Query: "SHOW " + what}, &pgproto3.Bind{ResultFormatCodes: []int16{1}}, &pgproto3.Describe{ObjectType: 'P'}, &pgproto3.Execute{}, &pgproto3.Sync{})
+	if len(d.fields) != len(want) || d.fields[0].Format != 1 {
+		t.Errorf("a portal is described as %+v", d.fields)
+	}
+	for _, row := range append(a.rows, d.rows...) {
+		if len(row) != len(want) {
+			t.Errorf("a row has %d values, want %d", len(row), len(want))
 		}
 	}
 }

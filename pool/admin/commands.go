@@ -37,7 +37,6 @@ func shows() map[string]command {
 		all[what] = show(what, columns, run)
 	}
 	add("help", nil, (*Console).help)
-	add("version", versionColumns(), (*Console).showVersion)
 	add("config", configColumns(), (*Console).showConfig)
 	add("databases", databaseColumns(), (*Console).showDatabases)
 	add("pools", poolColumns(), (*Console).showPools)
@@ -57,6 +56,7 @@ func shows() map[string]command {
 	add("stats_averages", averagesColumns(), (*Console).showAverages)
 	add("totals", sumColumns(), (*Console).showTotals)
 	add("fds", nil, (*Console).refuseFDs)
+	all["version"] = command{name: "SHOW VERSION", columns: versionColumns(), tag: "SHOW", run: showVersion}
 	all["active_sockets"] = command{name: "SHOW ACTIVE_SOCKETS", columns: bufferColumns(), tag: "SHOW", run: showActiveSockets}
 	return all
 }

@@ -48,10 +48,7 @@ func (c *Console) Serve(of *pool.ConsoleSession) error {
 	return ended(s.serve())
 }
 
-// describe is the text of SHOW VERSION.
-func (c *Console) describe() string { return Describe(c.version) }
-
-// Describe makes the text of SHOW VERSION, which is also the first line of "poolerd --version", as it is PgBouncer's. Tools take the first version that they find in it for PgBouncer's, and
+// Describe makes the text of SHOW VERSION in the database poolerd, which is also the first line of "poolerd --version", as it is PgBouncer's. Tools take the first version that they find in it for PgBouncer's, and
 // choose by it the columns and commands that they use: so the one whose console this is stands first.
 func Describe(version string) string {
 	return "PgBouncer " + dialect + " (poolerd " + strings.TrimPrefix(version, "poolerd ") + ")"

@@ -1,7 +1,7 @@
 // Package admin is the console: the database pgbouncer, by its other name poolerd, where an operator asks with PgBouncer's commands.
 //
 // Rows, columns, their order, names and types are those of PgBouncer 1.25's console, so that what watches a PgBouncer can watch poolerd; columns of our
-// own follow at the end. What poolerd does not have is shown as PgBouncer shows what it does not use: 0, or NULL.
+// own follow at the end for those who named the database poolerd. What poolerd does not have is shown as PgBouncer shows what it does not use: 0, or NULL.
 //
 // # Layers
 //

@@ -94,7 +94,7 @@ func (s *session) parse(body []byte) error {
 	}
 	p := prepared{empty: true}
 	if len(commands) == 1 {
-		cmd, refused := s.console.find(commands[0])
+		cmd, refused := s.find(commands[0])
 		if refused != nil {
 			return refused
 		}

@@ -12,7 +12,7 @@ type parameter struct{ name, value string }
 // parameters gives what the welcome reports, but for what depends on the user.
 func parameters() []parameter {
 	return []parameter{
-		{"server_version", dialect + "/poolerd"},
+		{"server_version", dialect + "/bouncer"},
 		{"server_encoding", "UTF8"},
 		{"client_encoding", "UTF8"},
 		{"DateStyle", "ISO, MDY"},

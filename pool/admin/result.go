@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -37,15 +38,32 @@ func (k kind) oid() (oid uint32, size int16) {
 type column struct {
 	name string
 	kind kind
+	own  bool // PgBouncer does not have it: it stands behind those that PgBouncer has
 }
 
 // columnsOf gives columns of one kind.
 func columnsOf(k kind, names ...string) []column {
 	all := make([]column, 0, len(names))
 	for _, n := range names {
-		all = append(all, column{n, k})
+		all = append(all, column{name: n, kind: k})
 	}
 	return all
+}
+
+// own marks columns as ours.
+func own(columns []column) []column {
+	for i := range columns {
+		columns[i].own = true
+	}
+	return columns
+}
+
+// shared gives the columns that PgBouncer has. Programs that count them, as some exporters and dblink do, would read nothing from a result with more.
+func shared(columns []column) []column {
+	if i := slices.IndexFunc(columns, func(c column) bool { return c.own }); i >= 0 {
+		return columns[:i]
+	}
+	return columns
 }
 
 // The format codes of the protocol.
@@ -80,7 +98,7 @@ func appendDescription(dst []byte, columns []column, formats []int16) []byte {
 	return encode(dst, &d)
 }
 
-// appendRow appends one DataRow. A row that does not fit its columns is a bug of ours, and panics.
+// appendRow appends one DataRow. A row that does not fit its columns is a bug, and panics.
 func appendRow(dst []byte, columns []column, formats []int16, row []any) []byte {
 	if len(row) != len(columns) {
 		panic(fmt.Sprintf("admin: a row of %d values for %d columns", len(row), len(columns)))

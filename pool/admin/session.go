@@ -133,6 +133,15 @@ func (s *session) handle(typ byte, body []byte) error {
 	return wire.Fatalf(wire.CodeProtocolViolation, "invalid message type %d", typ)
 }
 
+// find gives the command that a statement names, with the columns that this session is shown.
+func (s *session) find(one statement) (command, *wire.Error) {
+	cmd, refused := s.console.find(one)
+	if !s.Own {
+		cmd.columns = shared(cmd.columns)
+	}
+	return cmd, refused
+}
+
 // execute runs a command. One that waits ends early when the client sends a cancel request or goes.
 func (s *session) execute(cmd command) (result, *wire.Error) {
 	select {
@@ -154,7 +163,13 @@ func (s *session) execute(cmd command) (result, *wire.Error) {
 		cancel()
 		<-watched
 	}()
-	return s.console.execute(ctx, cmd, s.ConsoleSession)
+	r, refused := s.console.execute(ctx, cmd, s.ConsoleSession)
+	for i, row := range r.rows {
+		if !s.Own {
+			r.rows[i] = row[:min(len(row), len(cmd.columns))]
+		}
+	}
+	return r, refused
 }
 
 // fail sends an error after which the session goes on.

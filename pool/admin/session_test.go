@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"poolerd/pool"
 	"poolerd/wire"
 )
 
@@ -15,7 +16,7 @@ func TestWelcome(t *testing.T) {
 	c := newConsole(t)
 	x := connect(t, c, "root")
 	for name, want := range map[string]string{
-		"server_version": dialect + "/poolerd", "server_encoding": "UTF8", "client_encoding": "UTF8", "DateStyle": "ISO, MDY", "TimeZone": "GMT",
+		"server_version": dialect + "/bouncer", "server_encoding": "UTF8", "client_encoding": "UTF8", "DateStyle": "ISO, MDY", "TimeZone": "GMT",
 		"standard_conforming_strings": "on", "integer_datetimes": "on", "application_name": "", "is_superuser": "on", "session_authorization": "root",
 	} {
 		if got, ok := x.status[name]; !ok || got != want {
@@ -86,8 +87,12 @@ func check(t *testing.T, a answer, types, tag, code, message string) {
 func TestVersionAndHelp(t *testing.T) {
 	c := newConsole(t)
 	x := connect(t, c, "watcher")
-	if got := string(x.query("SHOW VERSION").rows[0][0]); got != "PgBouncer 1.25.2 (poolerd v9.8.7)" {
+	if got := string(x.query("SHOW VERSION").rows[0][0]); got != "PgBouncer 1.25.2" {
 		t.Errorf("version %q", got)
+	}
+	own := connectAs(t, c, "watcher", func(s *pool.ConsoleSession) { s.Own = true })
+	if got := string(own.query("SHOW VERSION").rows[0][0]); got != "PgBouncer 1.25.2 (poolerd v9.8.7)" {
+		t.Errorf("version in the database poolerd %q", got)
 	}
 	help := x.query("SHOW HELP").notices[0]
 	if help.Severity != "NOTICE" || help.Code != "00000" || help.Message != "Console usage" {

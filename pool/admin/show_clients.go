@@ -10,7 +10,7 @@ import (
 )
 
 func clientColumns() []column {
-	return append(socketColumns(), columnsOf(text, "pinned")...) // ours: why the client keeps its server between transactions
+	return append(socketColumns(), own(columnsOf(text, "pinned"))...) // why the client keeps its server between transactions
 }
 
 // clients gives every client, the console's own sessions among them, oldest first.

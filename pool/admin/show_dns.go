@@ -9,7 +9,7 @@ import (
 )
 
 func dnsHostColumns() []column {
-	return []column{{"hostname", text}, {"ttl", int8}, {"addrs", text}}
+	return []column{{name: "hostname", kind: text}, {name: "ttl", kind: int8}, {name: "addrs", kind: text}}
 }
 
 func (c *Console) showDNSHosts() (result, *wire.Error) { return rows(nameRows(c.pooler.Names())) }
@@ -27,7 +27,7 @@ func nameRows(names []pool.NameInfo) [][]any {
 }
 
 func dnsZoneColumns() []column {
-	return []column{{"zonename", text}, {"serial", int8}, {"count", int4}}
+	return []column{{name: "zonename", kind: text}, {name: "serial", kind: int8}, {name: "count", kind: int4}}
 }
 
 // showDNSZones: PgBouncer knows zones with c-ares only, and here are none.

@@ -2,7 +2,7 @@ package admin
 
 import "poolerd/wire"
 
-func listColumns() []column { return []column{{"list", text}, {"items", int4}} }
+func listColumns() []column { return []column{{name: "list", kind: text}, {name: "items", kind: int4}} }
 
 // showLists counts what there is. Nothing is kept for later use, so that the free lists are empty.
 func (c *Console) showLists() (result, *wire.Error) {

@@ -10,7 +10,7 @@ import (
 )
 
 func peerColumns() []column {
-	return []column{{"peer_id", int4}, {"host", text}, {"port", int4}, {"pool_size", int4}}
+	return []column{{name: "peer_id", kind: int4}, {name: "host", kind: text}, {name: "port", kind: int4}, {name: "pool_size", kind: int4}}
 }
 
 func (c *Console) showPeers() (result, *wire.Error) { return rows(peerRows(c.pooler.Config())) }

@@ -14,7 +14,7 @@ func poolColumns() []column {
 		columnsOf(int4, "cl_active", "cl_waiting", "cl_active_cancel_req", "cl_waiting_cancel_req",
 			"sv_active", "sv_active_cancel", "sv_being_canceled", "sv_idle", "sv_used", "sv_tested", "sv_login", "maxwait", "maxwait_us"),
 		columnsOf(text, "pool_mode", "load_balance_hosts"),
-		columnsOf(int4, "pool_size", "reserve_pool_size", "pinned"), // ours
+		own(columnsOf(int4, "pool_size", "reserve_pool_size", "pinned")),
 	)
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 func serverColumns() []column {
-	return append(socketColumns(), columnsOf(numeric, "uses")...) // ours: how many times it was given to a client
+	return append(socketColumns(), own(columnsOf(numeric, "uses"))...) // how many times it was given to a client
 }
 
 func (c *Console) showServers() (result, *wire.Error) { return rows(serverRows(c.pooler.Servers())) }

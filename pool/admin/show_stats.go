@@ -38,7 +38,9 @@ func sumNames() []string {
 	}
 }
 
-func sumColumns() []column { return []column{{"name", text}, {"value", numeric}} }
+func sumColumns() []column {
+	return []column{{name: "name", kind: text}, {name: "value", kind: numeric}}
+}
 
 func (c *Console) showStats() (result, *wire.Error) {
 	return rows(statRows(c.pools(), figures.totals, figures.averages))

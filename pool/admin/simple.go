@@ -20,7 +20,7 @@ func (s *session) query(body []byte) error {
 		s.out = wire.AppendEmpty(s.out, wire.ServerEmptyQueryResponse)
 	}
 	for _, one := range commands {
-		cmd, refused := s.console.find(one)
+		cmd, refused := s.find(one)
 		var r result
 		if refused == nil {
 			r, refused = s.execute(cmd)

@@ -15,7 +15,7 @@ func TestBinaryNumbers(t *testing.T) {
 	m := pgtype.NewMap()
 	for _, n := range []uint64{0, 1, 9, 9999, 10000, 10001, 99990000, 100000000, 123456789012, math.MaxInt64, math.MaxUint64} {
 		var got pgtype.Numeric
-		if err := m.Scan(pgtype.NumericOID, pgtype.BinaryFormatCode, encodeNumber(column{"n", numeric}, binaryFormat, n), &got); err != nil {
+		if err := m.Scan(pgtype.NumericOID, pgtype.BinaryFormatCode, encodeNumber(column{name: "n", kind: numeric}, binaryFormat, n), &got); err != nil {
 			t.Fatalf("%d: %v", n, err)
 		}
 		b, err := m.Encode(pgtype.NumericOID, pgtype.TextFormatCode, got, nil)
@@ -25,7 +25,7 @@ func TestBinaryNumbers(t *testing.T) {
 	}
 	for n, want := range map[uint64]int32{0: 0, 7: 7, math.MaxInt32: math.MaxInt32, math.MaxInt32 + 1: math.MaxInt32, math.MaxUint64: math.MaxInt32} {
 		var got int32
-		if err := m.Scan(pgtype.Int4OID, pgtype.BinaryFormatCode, encodeNumber(column{"n", int4}, binaryFormat, n), &got); err != nil || got != want {
+		if err := m.Scan(pgtype.Int4OID, pgtype.BinaryFormatCode, encodeNumber(column{name: "n", kind: int4}, binaryFormat, n), &got); err != nil || got != want {
 			t.Errorf("%d reads as %d, %v", n, got, err)
 		}
 	}
