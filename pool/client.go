@@ -344,7 +344,7 @@ func (c *Client) become(set *vars.Set) {
 // setState moves the client to a state. The times that limits are measured from go with it.
 func (c *Client) setState(s State) {
 	now := time.Now()
-	inside := c.busy == nil || c.busy.pipe.Status() != wire.TxIdle
+	inside := c.busy == nil || c.busy.pipe.Status() != wire.TxIdle || c.busy.pipe.Open() // what no Sync has ended is a transaction, too
 	c.mu.Lock()
 	if s != c.state {
 		c.state, c.since, c.inside = s, now, inside
