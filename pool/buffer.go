@@ -1,6 +1,10 @@
 package pool
 
-import "sync"
+import (
+	"sync"
+
+	"poolerd/wire"
+)
 
 const (
 	bufferSize = 16 << 10
@@ -39,6 +43,15 @@ func (b *buffer) space() []byte {
 		}
 	}
 	return b.b[b.w:]
+}
+
+// whole tells whether the first message is there to its last byte.
+func (b *buffer) whole() bool {
+	if b.len() < wire.HeaderLen {
+		return false
+	}
+	_, size, ok := wire.Header(b.bytes())
+	return ok && size <= b.len()
 }
 
 // full tells whether nothing can be read without growing.

@@ -76,6 +76,7 @@ type Client struct {
 	busy     *Server         // the server that it has; server below is the same for other goroutines
 
 	in             buffer
+	halted         time.Time       // since when it has stopped in the middle of a flight without having a server; zero when it has not
 	body           int             // bytes still to come of the message being passed on
 	span           []byte          // bytes of in to be sent, all that is to be sent while out is empty
 	spanEnd        int             // where span ends in in
@@ -265,6 +266,7 @@ func (c *Client) process() {
 // rest is called before the client's goroutine waits: what need not be held is given back.
 func (c *Client) rest() {
 	c.in.settle()
+	c.noteHalt()
 	if cap(c.reply) > keepReply {
 		c.reply = nil
 	}
@@ -342,7 +344,7 @@ func (c *Client) become(set *vars.Set) {
 // setState moves the client to a state. The times that limits are measured from go with it.
 func (c *Client) setState(s State) {
 	now := time.Now()
-	inside := c.busy == nil || c.busy.pipe.Status() != wire.TxIdle
+	inside := c.busy == nil || c.busy.pipe.Status() != wire.TxIdle || c.busy.pipe.Open() // what no Sync has ended is a transaction, too
 	c.mu.Lock()
 	if s != c.state {
 		c.state, c.since, c.inside = s, now, inside

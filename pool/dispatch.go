@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"time"
+
 	"poolerd/pool/metrics"
 	"poolerd/wire"
 )
@@ -13,10 +15,10 @@ type flight struct {
 }
 
 // dispatch deals with what a client sends while it has no server: a whole flight is answered here if that is possible, else a server is taken for it.
-// Waiting for the whole flight keeps a slow sender from holding a server.
+// Waiting for the whole flight keeps a slow sender from holding a server, but not for longer than haltLimit.
 func (c *Client) dispatch() {
 	f, ok := c.nextFlight()
-	if !ok {
+	if !ok && (f.messages == 0 || c.left != "" || !c.hasHalted()) {
 		return
 	}
 	if f.last != 0 && c.answer(f) {
@@ -27,6 +29,34 @@ func (c *Client) dispatch() {
 		return
 	}
 	c.relay(true)
+}
+
+const (
+	// haltLimit is how long a client may stop in the middle of a flight before it gets a server for what has come. PostgreSQL tells an error at once, without a Sync,
+	// and a client may wait for that.
+	haltLimit = 30 * time.Millisecond
+	// errorLook is when such a server is looked at for the first time; from then on the clock looks (wakeForServer).
+	errorLook = 10 * time.Millisecond
+)
+
+// noteHalt is called before the client's goroutine waits. A client that has stopped in the middle of a flight is woken when haltLimit has passed. The deadlines may take the place of past, which
+// somebody has set: that delays what it was for, and does no harm.
+func (c *Client) noteHalt() {
+	switch {
+	case c.busy == nil && c.in.whole():
+		if c.halted.IsZero() {
+			c.halted = time.Now()
+		}
+		_ = c.conn.SetReadDeadline(c.halted.Add(haltLimit))
+		return
+	case c.busy != nil && !c.halted.IsZero() && c.busy.pipe.Open():
+		_ = c.conn.SetReadDeadline(time.Now().Add(errorLook))
+	}
+	c.halted = time.Time{}
+}
+
+func (c *Client) hasHalted() bool {
+	return !c.halted.IsZero() && time.Since(c.halted) >= haltLimit
 }
 
 // nextFlight finds the flight at the start of the buffer. ok is false when more has to be read first, or the session has ended.

@@ -130,7 +130,7 @@
 // # One transaction, file by file
 //
 //  1. dispatch finds the flight at the start of the buffer: messages up to the Sync, Query, FunctionCall or Flush that makes the client wait. Waiting for
-//     the whole flight keeps a slow sender from holding a server.
+//     the whole flight keeps a slow sender from holding a server; one that has stopped for haltLimit may wait for an error, and gets a server for its part.
 //  2. answer tries to answer it here: a Parse alone, BEGIN, COMMIT of a BEGIN that no server has seen, SET of values that servers are known to accept,
 //     DEALLOCATE, Close. A plan is made on a copy, and made true as a whole or not at all.
 //  3. checkout: Pool.acquire gives a free server, one that has the client's parameters by preference, or the client queues. resume puts the parameters that

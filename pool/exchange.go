@@ -60,7 +60,7 @@ func (c *Client) exchange() {
 	c.afterExchange(s)
 }
 
-// hear relays what the server says unasked, while the client waits.
+// hear relays what the server says unasked, while the client waits. A client without a server may have stopped in the middle of a flight.
 func (c *Client) hear() {
 	c.stopAttending()
 	s := c.busy
@@ -68,7 +68,12 @@ func (c *Client) hear() {
 		return
 	}
 	if s == nil {
-		c.rest()
+		if c.hasHalted() {
+			c.process()
+		}
+		if c.left == "" {
+			c.rest()
+		}
 		return
 	}
 	r := &s.replies

@@ -29,11 +29,7 @@ func (c *Client) refuse() {
 	case wire.ClientBind:
 		c.refuseBind(body)
 	case wire.ClientDescribe:
-		if c.bound != lex.Rollback || len(body) != 2 || body[0] != 'P' {
-			c.inFailedBlock()
-			break
-		}
-		c.reply = wire.AppendEmpty(c.reply, wire.ServerNoData)
+		c.refuseDescribe(body)
 	case wire.ClientExecute:
 		if c.bound != lex.Rollback {
 			c.inFailedBlock()
@@ -120,18 +116,39 @@ func (c *Client) refuseParse(body []byte) {
 func (c *Client) refuseBind(body []byte) {
 	_, rest, _ := wire.CString(body)
 	name, _, ok := wire.CString(rest)
-	kind := lex.Other
-	switch st, known := c.names.Get(name); {
-	case !ok:
-	case known:
-		kind = st.Kind
-	case len(name) == 0 && c.unnamed.exists:
-		kind = c.unnamed.kind
-	}
-	if !ends(kind) {
+	if _, kind := c.statement(name); !ok || !ends(kind) {
 		c.inFailedBlock()
 		return
 	}
 	c.bound = lex.Rollback
 	c.reply = wire.AppendEmpty(c.reply, wire.ServerBindComplete)
+}
+
+// refuseDescribe: what ends the block may be described, having no rows.
+func (c *Client) refuseDescribe(body []byte) {
+	if len(body) >= 2 && body[0] == 'S' {
+		name, _, _ := wire.CString(body[1:])
+		if tail, kind := c.statement(name); ends(kind) {
+			_, types, _ := wire.CString(tail)
+			c.reply = wire.AppendParameterDescription(c.reply, types)
+			c.reply = wire.AppendEmpty(c.reply, wire.ServerNoData)
+			return
+		}
+	}
+	if c.bound != lex.Rollback || len(body) != 2 || body[0] != 'P' {
+		c.inFailedBlock()
+		return
+	}
+	c.reply = wire.AppendEmpty(c.reply, wire.ServerNoData)
+}
+
+// statement gives what a name of the client's stands for, lex.Other for one that it has not given.
+func (c *Client) statement(name []byte) (tail []byte, kind lex.Kind) {
+	if st, ok := c.names.Get(name); ok {
+		return st.Tail, st.Kind
+	}
+	if len(name) == 0 && c.unnamed.exists {
+		return c.unnamed.tail, c.unnamed.kind
+	}
+	return nil, lex.Other
 }

@@ -293,27 +293,32 @@ var (
 	listOfChannels   = []byte("pg_listening_channels")
 )
 
-// lookAround makes a server between two requests look as the client's own would, ahead of a text that looks at that.
+// lookAround makes a server look as the client's own would, ahead of a text that looks at that: our statements are closed, which may be done in the middle of a pipeline, and between two
+// requests the channels are listened to.
 func (c *Client) lookAround(sql []byte) {
 	s := c.busy
-	if !s.untouched() || s.pipe.Status() == wire.TxFailed {
+	if s.pipe.SkipsToSync() || s.pipe.CopyIn() || s.pipe.Status() == wire.TxFailed {
 		return
 	}
-	ahead := ""
 	if bytes.Contains(sql, listOfStatements) {
-		ahead = s.deallocate(c.names.Holds)
-	}
-	if len(c.listensTo) > 0 && s.pipe.Status() == wire.TxIdle && bytes.Contains(sql, listOfChannels) {
-		s.pins |= pinListen
-		for _, name := range c.listensTo {
-			ahead += `LISTEN "` + strings.ReplaceAll(name, `"`, `""`) + `";`
+		for st := range s.stmts.All() {
+			if !c.names.Holds(st) {
+				s.stmts.Remove(st)
+				c.closeStatement(st)
+			}
 		}
 	}
-	if ahead != "" {
-		s.pipe.Sent(wire.OpQuery, wire.ForPooler, nil)
-		c.out = wire.AppendQuery(c.outgoing(), ahead)
-		s.unnamed = unnamed{} // as a simple Query does
+	if len(c.listensTo) == 0 || !s.untouched() || s.pipe.Status() != wire.TxIdle || !bytes.Contains(sql, listOfChannels) {
+		return
 	}
+	s.pins |= pinListen
+	var listen strings.Builder
+	for _, name := range c.listensTo {
+		listen.WriteString(`LISTEN "` + strings.ReplaceAll(name, `"`, `""`) + `";`)
+	}
+	s.pipe.Sent(wire.OpQuery, wire.ForPooler, nil)
+	c.out = wire.AppendQuery(c.outgoing(), listen.String())
+	s.unnamed = unnamed{} // as a simple Query does
 }
 
 // suicide is how a client asks for the end of its own session, by tests and by drivers that try how they bear it. It gets what it asks for.

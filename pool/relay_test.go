@@ -263,7 +263,29 @@ func TestServerLost(t *testing.T) {
 	if got := c.replies(1); got != "1ZE" {
 		t.Error(got)
 	}
+	describe := func(name string) []byte {
+		return wire.AppendEmpty(wire.AppendDescribe(nil, 'S', name), wire.ClientSync)
+	}
+	c.send(describe("15"))
+	if got := c.replies(1); got != "tnZE" {
+		t.Error(got)
+	}
 	c.send(prepared("15"))
+	if got := c.replies(1); got != "2nCZI" {
+		t.Error(got)
+	}
+	// As pg8000 ends it: each message by itself, and the unnamed statement is described.
+	c.query("BEGIN")
+	c.query("die")
+	c.send(describe("no such statement"))
+	if got := c.replies(1); got != "E(25P02)ZE" {
+		t.Error(got)
+	}
+	c.send(append(parse("", "rollback"), describe("")...))
+	if got := c.replies(2); got != "1ZEtnZE" {
+		t.Error(got)
+	}
+	c.send(prepared(""))
 	if got := c.replies(1); got != "2nCZI" {
 		t.Error(got)
 	}

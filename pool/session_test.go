@@ -282,6 +282,8 @@ func TestTimeouts(t *testing.T) {
 		{"a long transaction", func(c *config.Config) { c.TransactionTimeout = limit }, []string{"BEGIN", "SELECT 1"}, "E(08P01)"},
 		{"an idle client", func(c *config.Config) { c.ClientIdleTimeout = limit }, []string{"SELECT 1"}, "E(08P01)"},
 		{"a long query", func(c *config.Config) { c.QueryTimeout = limit }, []string{"HANG"}, "E(08P01)"},
+		{"stopped in a pipeline", func(c *config.Config) { c.IdleTransactionTimeout = limit }, []string{"SELECT 1", "STOP"}, "12nCE(08P01)"},
+		{"a long pipeline", func(c *config.Config) { c.TransactionTimeout = limit }, []string{"STOP"}, "12nCE(08P01)"},
 		{"idle in session mode", func(c *config.Config) {
 			c.PoolMode, c.TransactionTimeout, c.IdleTransactionTimeout = config.ModeSession, limit, limit
 		}, []string{"SELECT 1"}, ""},
@@ -295,11 +297,15 @@ func TestTimeouts(t *testing.T) {
 			_, addr := startPooler(t, f.url(), test.change)
 			c := logIn(t, addr)
 			for _, sql := range test.sends {
-				if sql == "HANG" {
+				switch sql {
+				case "HANG":
 					c.send(wire.AppendQuery(nil, sql))
-					break
+				case "STOP":
+					pipeline := unprepared(sql)
+					c.send(pipeline[:len(pipeline)-wire.HeaderLen]) // without its Sync
+				default:
+					c.query(sql)
 				}
-				c.query(sql)
 			}
 			if test.want == "" {
 				time.Sleep(3 * limit)

@@ -38,6 +38,7 @@ func TestTrace(t *testing.T) {
 
 		{B, wire.AppendEmpty(nil, '1'), "B\t4\tParseComplete"},
 		{B, wire.AppendReadyForQuery(nil, wire.TxIdle), "B\t5\tReadyForQuery\t I"},
+		{B, wire.AppendParameterDescription(nil, []byte{0, 1, 0, 0, 0, 23}), "B\t10\tParameterDescription\t 1 23"},
 		{B, wire.AppendCommandComplete(nil, "SELECT 1"), "B\t13\tCommandComplete\t \"SELECT 1\""},
 		{B, message('T', "\x00\x01a\x00\x00\x00\x00\x02\x00\x01\x00\x00\x00\x17\x00\x04\xff\xff\xff\xff\x00\x01"), "B\t26\tRowDescription\t 1 \"a\" 2 1 23 4 -1 1"},
 		{B, message('D', "\x00\x02\x00\x00\x00\x02a\x01\xff\xff\xff\xff"), "B\t16\tDataRow\t 2 2 'a\\x01' -1"},

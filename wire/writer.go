@@ -77,6 +77,12 @@ func AppendClose(dst []byte, kind byte, name string) []byte {
 	return end(appendString(append(dst, kind), name), at)
 }
 
+// AppendParameterDescription appends a ParameterDescription. types is their number and their OIDs, as they stand at the end of a Parse.
+func AppendParameterDescription(dst, types []byte) []byte {
+	dst, at := begin(dst, ServerParameterDescription)
+	return end(append(dst, types...), at)
+}
+
 // AppendCommandComplete appends a CommandComplete with its tag.
 func AppendCommandComplete(dst []byte, tag string) []byte {
 	dst, at := begin(dst, ServerCommandComplete)
