@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"poolerd/pool/vars"
 	"poolerd/wire"
@@ -114,6 +115,7 @@ func (l *login) welcome(c *Client) error {
 	if !ok {
 		var refused *wire.Error
 		if reported, refused = c.meet(); refused != nil {
+			_ = l.socket.SetDeadline(time.Now().Add(farewellLimit))                   // the login's time may be over
 			if _, err := l.conn.Write(wire.AppendAuthenticationOK(nil)); err != nil { // the login was right, as PostgreSQL would say first
 				return err
 			}
