@@ -95,6 +95,16 @@ func (c *Client) joinAhead(channels []ledger.Channel) {
 	}
 }
 
+// hearFirst makes sure that what was notified before an UNLISTEN that is about to be sent will be told: a session of the client's own would have been sent it while it was idle.
+func (c *Client) hearFirst() {
+	if c.member == nil || !c.member.Listening() {
+		return
+	}
+	ctx, stop := context.WithTimeout(c.pooler.life, queryLimit)
+	defer stop()
+	_ = c.member.Keep(ctx) // if the hub has gone, hubLost says so
+}
+
 func (c *Client) join(channel string) {
 	if c.member == nil {
 		c.member = c.pool.hub(c.encoding()).Join(c.wakeForNotification, c.hubLost)

@@ -69,8 +69,9 @@ func (p *Pooler) logIn(nc net.Conn, loggedIn func()) (admitted *Client) {
 			l.hangUp()
 		}
 	}()
-	if t := l.conf.ClientLoginTimeout; t > 0 {
-		_ = nc.SetDeadline(l.began.Add(t))
+	if t := l.conf.ClientLoginTimeout; t > 0 { // later for writes: one that was refused for its time ends a TLS connection, and with it any way to tell why
+		_ = nc.SetReadDeadline(l.began.Add(t))
+		_ = nc.SetWriteDeadline(l.began.Add(t + farewellLimit))
 	}
 	if p.stage.Load() == stageClosing { // it was accepted while the others were told
 		return nil

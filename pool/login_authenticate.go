@@ -163,7 +163,7 @@ func (l *login) prove() error {
 	}
 	switch l.method {
 	case config.AuthReject:
-		return wire.Fatalf(wire.CodeInvalidAuthorization, "login rejected")
+		return l.rejected()
 	case config.AuthAny:
 		return l.proveNothing()
 	case config.AuthLDAP:

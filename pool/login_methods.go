@@ -24,6 +24,15 @@ func (l *login) proveNothing() error {
 	return nil
 }
 
+// rejected is what a client is told whom a rule turns away: PgBouncer's words, and whether it came in plain text as PostgreSQL's end, by which a driver knows to try with TLS.
+func (l *login) rejected() error {
+	const reason = "login rejected"
+	if l.secured.conn != nil {
+		return wire.Fatalf(wire.CodeInvalidAuthorization, reason)
+	}
+	return &refusal{reason: reason, answer: wire.Fatalf(wire.CodeInvalidAuthorization, reason+": no encryption")}
+}
+
 // misconfigured refuses a login that the settings make impossible. The client is told no more than that; why is in the log.
 func (l *login) misconfigured(why string) error {
 	l.tag(l.pooler.log.Error()).Msg(why)

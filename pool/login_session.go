@@ -2,8 +2,11 @@ package pool
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"poolerd/pool/vars"
 	"poolerd/wire"
@@ -114,14 +117,32 @@ func (l *login) welcome(c *Client) error {
 	if !ok {
 		var refused *wire.Error
 		if reported, refused = c.meet(); refused != nil {
-			if _, err := l.conn.Write(wire.AppendAuthenticationOK(nil)); err != nil { // the login was right, as PostgreSQL would say first
+			// The login was right, as PostgreSQL would say first. Its time may be over.
+			_ = l.socket.SetDeadline(time.Now().Add(farewellLimit))
+			if _, err := l.conn.Write(wire.AppendAuthenticationOK(nil)); err != nil {
 				return err
 			}
 			return refused
 		}
 	}
-	_, err := l.conn.Write(appendWelcome(wire.AppendAuthenticationOK(nil), reported, c.key))
+	_, err := l.conn.Write(appendWelcome(appendCut(wire.AppendAuthenticationOK(nil), c.base), reported, c.key))
 	return err
+}
+
+// appendCut appends what PostgreSQL says of an application_name that it cuts off, as an identifier.
+func appendCut(b []byte, base *vars.Set) []byte {
+	const longest = 63 // NAMEDATALEN - 1
+	name, _ := base.Get("application_name")
+	if len(name.Value) <= longest {
+		return b
+	}
+	end := longest
+	for end > 0 && !utf8.RuneStart(name.Value[end]) {
+		end--
+	}
+	return (&wire.Error{
+		Severity: "NOTICE", Code: wire.CodeNameTooLong, Message: fmt.Sprintf(`identifier "%s" will be truncated to "%s"`, name.Value, name.Value[:end]),
+	}).AppendNotice(b)
 }
 
 // appendWelcome appends what a server says between the authentication and the first statement.

@@ -86,6 +86,26 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
+// TestLoginTimeoutOverTLS: a client whose login took too long since PostgreSQL is out of reach is told so over TLS too.
+func TestLoginTimeoutOverTLS(t *testing.T) {
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream := "postgres://u@" + nobody.Addr().String() + "/d"
+	_ = nobody.Close()
+	h, _ := secureHouse(t, secure.Require, func(c *config.Config, _ string) {
+		c.AuthType, c.ClientLoginTimeout = config.AuthTrust, 3*time.Second // TLS comes first, which may take its time
+		if err := config.ApplyUpstream(c, upstream, config.Origin{}); err != nil {
+			t.Fatal(err)
+		}
+		c.Upstream = config.Upstream{}
+	})
+	if said, ok := h.psql("user=u sslmode=require"); ok || !strings.Contains(said, "client_login_timeout") {
+		t.Errorf("the client was told %q", said)
+	}
+}
+
 // sslRequest and gssRequest are initial packets without a body.
 func sslRequest() []byte { return wire.AppendSSLRequest(nil) }
 

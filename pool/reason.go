@@ -30,6 +30,7 @@ const (
 	reasonRemoved        = "database removed"
 	reasonPause          = "pause mode"
 	reasonConfigChanged  = "database configuration changed"
+	reasonSecretChanged  = "secret of the user changed"
 	reasonEvicted        = "evicted"
 	reasonTooMany        = "too many servers in the pool"
 	reasonIdleServer     = "server idle timeout"

@@ -162,7 +162,7 @@ func (p *Pooler) hostMoved(host string, gone []netip.Addr) {
 		pool.mu.Lock()
 		for s := range pool.servers {
 			if s.at.host == host && slices.Contains(gone, s.at.addr()) {
-				s.moved.Store(true)
+				s.stale.Store(true)
 			}
 		}
 		pool.mu.Unlock()

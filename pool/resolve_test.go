@@ -136,8 +136,8 @@ func TestHostMoved(t *testing.T) {
 		}
 		z.set(a2, a3)
 	}
-	within(t, "the server is marked", left.moved.Load)
-	if stays.moved.Load() || other.moved.Load() {
+	within(t, "the server is marked", left.stale.Load)
+	if stays.stale.Load() || other.stale.Load() {
 		t.Error("a server is marked that is where it should be")
 	}
 	if all := p.Names(); len(all) != 1 || all[0].Host != "db" || !slices.Equal(all[0].Addrs, []netip.Addr{a2, a3}) {

@@ -27,7 +27,7 @@ type Server struct {
 	at         endpoint
 	secured    *tls.Config // with which TLS was made; nil: the connection is plain
 	tls        string      // what was agreed on, as secure.Describe has it; empty: plain
-	moved      atomic.Bool // its host has other addresses by now
+	stale      atomic.Bool // its host has other addresses by now, or its user another secret
 	pid        uint32
 	secret     []byte
 	created    time.Time

@@ -61,16 +61,23 @@ func (c *Client) effectOf(kind lex.Kind, sql []byte) any {
 	c.inDoubt = c.inDoubt || !ok || slices.ContainsFunc(list, c.changesNames)
 	c.forgets = c.forgets || slices.ContainsFunc(list, forgetsNames)
 	var listens []ledger.Channel
+	unlistens := false
 	for _, e := range list {
 		switch e.Kind {
 		case lex.Listen:
 			listens = append(listens, ledger.Channel{Name: e.Name, Listen: true})
+		case lex.Unlisten:
+			unlistens = true
 		case lex.Commit:
 			listens = append(listens, c.ledger.Channels()...)
 		}
 	}
-	if len(listens) > 0 && (c.busy.pipe.Status() == wire.TxIdle && !c.opened || len(list) > 1) {
+	alone := c.busy.pipe.Status() == wire.TxIdle && !c.opened
+	if len(listens) > 0 && (alone || len(list) > 1) {
 		c.joinAhead(listens)
+	}
+	if unlistens && alone {
+		c.hearFirst()
 	}
 	return &effect{list: list, unknown: !ok}
 }

@@ -24,6 +24,7 @@ const (
 	CodeUndefinedDatabase          Code = "3D000"
 	CodeInsufficientPrivilege      Code = "42501"
 	CodeSyntaxError                Code = "42601"
+	CodeNameTooLong                Code = "42622"
 	CodeUndefinedObject            Code = "42704"
 	CodeDuplicatePreparedStatement Code = "42P05"
 	CodeInsufficientResources      Code = "53000"

@@ -88,11 +88,14 @@ type Startup struct {
 }
 
 // ReadStartup reads one initial packet and not a byte more: what follows an SSLRequest belongs to TLS. A packet that is malformed or names no user
-// gives an *Error; io.EOF means that the client closed without a word, io.ErrUnexpectedEOF that it did so inside the packet.
+// gives an *Error; io.EOF means that the client closed without a word, or takes leave before it has asked for anything; io.ErrUnexpectedEOF that it closed inside the packet.
 func ReadStartup(r io.Reader) (*Startup, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, err
+	}
+	if head == leave {
+		return nil, io.EOF
 	}
 	n := binary.BigEndian.Uint32(head[:])
 	if n < 8 || n > maxStartup+4 {
@@ -115,6 +118,9 @@ func ReadStartup(r io.Reader) (*Startup, error) {
 	}
 	return s, nil
 }
+
+// leave is how a Terminate begins: from a driver that is told to end while it connects.
+var leave = [4]byte{ClientTerminate}
 
 // tlsHandshake is the first byte of a TLS handshake (RFC 8446, 5.1).
 const tlsHandshake = 0x16

@@ -134,6 +134,9 @@ func TestReadStartupRefuses(t *testing.T) {
 			t.Errorf("%d bytes: %v, %v", n, s, err)
 		}
 	}
+	if s, err := wire.ReadStartup(bytes.NewReader([]byte{wire.ClientTerminate, 0, 0, 0, 4})); !errors.Is(err, io.EOF) || s != nil {
+		t.Errorf("Terminate: %v, %v", s, err)
+	}
 }
 
 func TestStartupParams(t *testing.T) {

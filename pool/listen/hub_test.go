@@ -336,6 +336,29 @@ func TestUnlisten(t *testing.T) {
 	}
 }
 
+// TestKeep: what was committed before it is heard, though the Member listens no longer; what comes later is not.
+func TestKeep(t *testing.T) {
+	f := newFake(t)
+	h := f.hub(t, Options{})
+	m := join(h)
+	for _, stop := range []func(){func() { m.Unlisten("x") }, m.UnlistenAll} {
+		must(t, m.Listen(within(t), "x"))
+		f.notify("x", "1")
+		f.notify("x", "2")
+		must(t, m.Keep(within(t)))
+		f.notify("x", "3")
+		must(t, m.Barrier(within(t)))
+		stop()
+		if got := m.heard(t); !slices.Equal(got, []string{"x=1", "x=2"}) {
+			t.Errorf("heard %v", got)
+		}
+		if m.Waiting() || m.box.size != 0 {
+			t.Errorf("%d bytes wait", m.box.size)
+		}
+	}
+	must(t, m.Keep(within(t))) // of who listens to nothing
+}
+
 // TestNames: what cannot be a channel is refused here.
 func TestNames(t *testing.T) {
 	h := newFake(t).hub(t, Options{})

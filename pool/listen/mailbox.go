@@ -16,6 +16,7 @@ type mailbox struct {
 	mu    sync.Mutex
 	notes []*note
 	size  int // of the notes' messages, in bytes
+	kept  int // how many of the notes, from the first on, are told whatever happens to their channels
 }
 
 // put adds a note, unless that makes the box larger than limit; an empty box takes any. first says that the box was empty.
@@ -41,7 +42,7 @@ func (b *mailbox) take(dst []byte, from, as uint32) []byte {
 	}
 	b.mu.Lock()
 	notes, size := b.notes, b.size
-	b.size = 0
+	b.size, b.kept = 0, 0
 	b.waiting.Store(false)
 	if cap(notes) > keptNotes {
 		b.notes = nil
@@ -62,17 +63,37 @@ func appendNotes(dst []byte, notes []*note, from, as uint32) []byte {
 	return dst
 }
 
-// forget takes out what waits of one channel.
+// keep saves what waits now from forget.
+func (b *mailbox) keep() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kept = len(b.notes)
+}
+
+// forget takes out what waits of one channel and is not kept.
 func (b *mailbox) forget(channel string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.notes = slices.DeleteFunc(b.notes, func(n *note) bool {
+	rest := slices.DeleteFunc(b.notes[b.kept:], func(n *note) bool {
 		if n.channel != channel {
 			return false
 		}
 		b.size -= len(n.message)
 		return true
 	})
+	b.notes = b.notes[:b.kept+len(rest)]
+	b.waiting.Store(len(b.notes) > 0)
+}
+
+// forgetAll takes out what is not kept.
+func (b *mailbox) forgetAll() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range b.notes[b.kept:] {
+		b.size -= len(n.message)
+	}
+	clear(b.notes[b.kept:])
+	b.notes = b.notes[:b.kept]
 	b.waiting.Store(len(b.notes) > 0)
 }
 
@@ -81,7 +102,7 @@ func (b *mailbox) empty() (dropped int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	dropped = len(b.notes)
-	b.notes, b.size = nil, 0
+	b.notes, b.size, b.kept = nil, 0, 0
 	b.waiting.Store(false)
 	return dropped
 }

@@ -58,6 +58,15 @@ func (m *Member) Barrier(ctx context.Context) error {
 	return h.await(ctx, r)
 }
 
+// Keep is Barrier for who is about to stop listening: what was committed before the call stays in the mailbox, whatever Unlisten and UnlistenAll take out of it.
+func (m *Member) Keep(ctx context.Context) error {
+	if err := m.Barrier(ctx); err != nil {
+		return err
+	}
+	m.box.keep()
+	return nil
+}
+
 // gone is the error for a Member that hears nothing any more. h.mu is held.
 func (h *Hub) gone(m *Member) error {
 	if m.end == nil && h.closed {
@@ -66,8 +75,8 @@ func (h *Hub) gone(m *Member) error {
 	return m.end
 }
 
-// Unlisten takes effect at once: nothing of the channel is in the mailbox when it returns, not even what waited there, and nothing will be. The server is told
-// when nobody is left on the channel.
+// Unlisten takes effect at once: nothing of the channel is in the mailbox when it returns, not even what waited there, but for what Keep has saved, and nothing will be. The server is
+// told when nobody is left on the channel.
 func (m *Member) Unlisten(channel string) {
 	h := m.hub
 	h.mu.Lock()
@@ -87,7 +96,7 @@ func (m *Member) UnlistenAll() {
 		h.roster.removeAll(&m.listener)
 		h.poke()
 	}
-	m.box.empty()
+	m.box.forgetAll()
 }
 
 // Channels gives the names of those that the Member listens to, sorted.
