@@ -157,7 +157,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	var out, errOut bytes.Buffer
-	if code := run(t.Context(), []string{"poolerd", "version"}, &out, &errOut); code != exitOK || !strings.HasPrefix(out.String(), admin.Describe(version())+"\ngo") {
+	if code := run(t.Context(), []string{"poolerd", "version"}, &out, &errOut); code != exitOK || !strings.HasPrefix(out.String(), admin.Version+"\npoolerd "+version()+"\ngo") {
 		t.Errorf("exit code %d, said %q %q", code, out.String(), errOut.String())
 	}
 	for _, tc := range []struct {

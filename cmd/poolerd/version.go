@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,8 +18,8 @@ func versionCommand() *cli.Command {
 		OnUsageError: onUsageError,
 		Before:       noArguments,
 		Action: func(c *cli.Context) error {
-			// The first line is that of SHOW VERSION in the database poolerd: users compare the two.
-			_, err := fmt.Fprintf(c.App.Writer, "%s\n%s %s/%s\n", admin.Describe(version()), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			// The first line is that of SHOW VERSION: scripts compare the two.
+			_, err := fmt.Fprintf(c.App.Writer, "%s\npoolerd %s\n%s %s/%s\n", admin.Version, strings.TrimPrefix(version(), "poolerd "), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

@@ -48,8 +48,11 @@ func (c *Console) Serve(of *pool.ConsoleSession) error {
 	return ended(s.serve())
 }
 
-// Describe makes the text of SHOW VERSION in the database poolerd, which is also the first line of "poolerd --version", as it is PgBouncer's. Tools take the first version that they find in it for PgBouncer's, and
-// choose by it the columns and commands that they use: so the one whose console this is stands first.
+// Version is the text of SHOW VERSION in the database pgbouncer, and the first line of "poolerd --version", which PgBouncer's scripts compare with it.
+const Version = "PgBouncer " + dialect
+
+// Describe makes the text of SHOW VERSION in the database poolerd. Tools take the first version that they find in it for PgBouncer's, and choose by it the columns and commands that they use: so the one
+// whose console this is stands first.
 func Describe(version string) string {
-	return "PgBouncer " + dialect + " (poolerd " + strings.TrimPrefix(version, "poolerd ") + ")"
+	return Version + " (poolerd " + strings.TrimPrefix(version, "poolerd ") + ")"
 }

@@ -14,5 +14,5 @@ func showVersion(_ context.Context, c *Console, s *pool.ConsoleSession) (result,
 	if s.Own {
 		return rows([][]any{{Describe(c.version)}})
 	}
-	return rows([][]any{{"PgBouncer " + dialect}})
+	return rows([][]any{{Version}})
 }
