@@ -11,6 +11,10 @@ import (
 
 // One exchange with a server: the request is written and the replies are read, in one stay in the poller.
 
+// longPart is how many bytes of a pipeline without a Sync are sent at once, at least, when it is looked whether the server has said something already: an error lets a client stop that has much to
+// send. Behind a smaller part the clock looks, when the client has stopped.
+const longPart = bufferSize / 2
+
 // exchange sends what is to be sent and relays the replies until nothing more will come without another message of the client. Then the server is
 // given back if the transaction is over, before the last replies are written.
 func (c *Client) exchange() {
@@ -145,10 +149,12 @@ func (s *Server) onReadable(uintptr) bool {
 		case err != nil:
 			r.err = err // the server may have said why: what can be read is read
 		}
-		if !s.pipe.Expecting() && r.writer == nil && r.err == nil && !s.pipe.CopyIn() {
+		silent := !s.pipe.Expecting() && r.writer == nil && r.err == nil && !s.pipe.CopyIn() // no reply can be waited for
+		switch {
+		case silent && n < longPart:
 			return true
-		}
-		if s.conn.Armed() && r.err == nil && r.fresh && !s.pipe.CopyIn() {
+		case silent: // it may have answered to what it was sent before
+		case s.conn.Armed() && r.err == nil && r.fresh && !s.pipe.CopyIn():
 			return false // no reply was there before the request
 		}
 	}
