@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -90,16 +91,23 @@ func TestQuantiles(t *testing.T) {
 		"a long tail": {func(p float64) time.Duration { return time.Duration(8 * ms * math.Pow(1-p, -0.25)) }, []float64{10, 50, 90, 95}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for attempt := 1; ; attempt++ {
-				off := measureQuantiles(t, tt.quantile, tt.asked)
-				if len(off) == 0 {
-					return
-				}
-				if attempt == 3 {
-					t.Fatal(off)
-				}
-			}
+			attempts(t, func() []string { return measureQuantiles(t, tt.quantile, tt.asked) })
 		})
+	}
+}
+
+// attempts judges a measurement by the best of three: what is wrong with us shows each time.
+func attempts(t *testing.T, measure func() (problems []string)) {
+	t.Helper()
+	for n := 1; ; n++ {
+		problems := measure()
+		if len(problems) == 0 {
+			return
+		}
+		if n == 3 {
+			t.Fatal(strings.Join(problems, "\n"))
+		}
+		t.Logf("measured again: %s", strings.Join(problems, "; "))
 	}
 }
 
@@ -180,7 +188,12 @@ func TestStall(t *testing.T) {
 			},
 		})
 	}
-	closed, open := measure(0), measure(1000)
+	attempts(t, func() []string { return judgeStall(t, measure(0), measure(1000)) })
+}
+
+// judgeStall says what is wrong with the runs beside a server that stood still for half a second.
+func judgeStall(t *testing.T, closed, open *load.Result) (problems []string) {
+	t.Helper()
 	show := func(name string, r *load.Result) (p50, p99, max float64) {
 		l := r.Total.Latency
 		p50, p99, max = float64(l.ValueAtPercentile(50))/1000, float64(l.ValueAtPercentile(99))/1000, float64(l.Max())/1000
@@ -190,15 +203,16 @@ func TestStall(t *testing.T) {
 	_, closed99, closedMax := show("closed loop", closed)
 	_, open99, openMax := show("open loop", open)
 	if closed99 > 200 || closedMax < 450 {
-		t.Errorf("closed loop: p99 %.1f ms, max %.1f ms: the stall should be in the latter alone", closed99, closedMax)
+		problems = append(problems, fmt.Sprintf("closed loop: p99 %.1f ms, max %.1f ms: the stall should be in the latter alone", closed99, closedMax))
 	}
 	if open99 < 400 || openMax < 480 || open99 > 1500 {
-		t.Errorf("open loop: p99 %.1f ms, max %.1f ms: about 480 should be seen", open99, openMax)
+		problems = append(problems, fmt.Sprintf("open loop: p99 %.1f ms, max %.1f ms: about 480 should be seen", open99, openMax))
 	}
 	slo := load.SLO{Quantile: 0.99, Limit: 300 * time.Millisecond}
 	if !slo.Met(closed) || slo.Met(open) {
-		t.Errorf("%s: closed loop %v, open loop %v", slo, slo.Met(closed), slo.Met(open))
+		problems = append(problems, fmt.Sprintf("%s: closed loop %v, open loop %v", slo, slo.Met(closed), slo.Met(open)))
 	}
+	return problems
 }
 
 // TestLag: transactions are sent when they should be: most of them less than 1 ms late, on a machine that others use too.
@@ -210,19 +224,25 @@ func TestLag(t *testing.T) {
 			}
 		}
 	})
+	attempts(t, func() []string { return judgeLag(t, f.url()) })
+}
+
+func judgeLag(t *testing.T, url string) (problems []string) {
+	t.Helper()
 	for _, rate := range []float64{200, 5000} {
 		res := run(t, load.Config{
 			Clients: 32, Rate: rate, Duration: time.Second, Connect: func(ctx context.Context, _ int) (load.Client, error) {
-				return Open(ctx, Options{URL: f.url(), Session: say(query("select 1"))})
+				return Open(ctx, Options{URL: url, Session: say(query("select 1"))})
 			},
 		})
 		lag := res.Lag
 		t.Logf("%v/s: lag p50 %d µs, p90 %d, p99 %d, max %d; CPU %v", rate, lag.ValueAtPercentile(50), lag.ValueAtPercentile(90), lag.ValueAtPercentile(99), lag.Max(), res.CPU)
 		if p := lag.ValueAtPercentile(50); p > 1000 {
-			t.Errorf("at %v a second half of the transactions were sent %d µs late", rate, p)
+			problems = append(problems, fmt.Sprintf("at %v a second half of the transactions were sent %d µs late", rate, p))
 		}
 		if res.Total.Count+res.Unfinished != res.Scheduled {
 			t.Errorf("%d of %d, %d unfinished", res.Total.Count, res.Scheduled, res.Unfinished)
 		}
 	}
+	return problems
 }
