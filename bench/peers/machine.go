@@ -16,7 +16,7 @@ func machineLine(ctx context.Context, t *target, others ...string) string {
 	parts := []string{
 		fmt.Sprintf("%d cores (%s)", runtime.NumCPU(), proc.Model()),
 		proc.System(),
-		orUnknown(versionOf(ctx, t.pgbench)),
+		orUnknown(versionOf(ctx, t.pgbench, "pgbench ")),
 	}
 	if server, err := t.cluster.Psql(ctx, t.database, "SHOW server_version"); err == nil {
 		parts = append(parts, "PostgreSQL "+strings.TrimSpace(server))
@@ -32,14 +32,18 @@ func loadAverage() string {
 	return orUnknown(load)
 }
 
-// versionOf is the first line of PROGRAM --version, empty if it will not say.
-func versionOf(ctx context.Context, program string) string {
+// versionOf is the first line of PROGRAM --version that begins with prefix, empty if there is none. (poolerd's first line names the PgBouncer whose place it takes.)
+func versionOf(ctx context.Context, program, prefix string) string {
 	out, err := exec.CommandContext(ctx, program, "--version").Output()
 	if err != nil {
 		return ""
 	}
-	line, _, _ := strings.Cut(string(out), "\n")
-	return strings.TrimSpace(line)
+	for line := range strings.Lines(string(out)) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, prefix) {
+			return line
+		}
+	}
+	return ""
 }
 
 func orUnknown(s string) string {

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -117,7 +116,7 @@ func (b *bench) choosePeers(ctx context.Context, dir string, r *report) (version
 			return nil, err
 		}
 		b.subject = poolerd{label: "poolerd", path: o.poolerd, args: o.poolerdArgs}
-		versions = append(versions, "poolerd "+strings.TrimPrefix(orUnknown(versionOf(ctx, o.poolerd)), "poolerd version "))
+		versions = append(versions, orUnknown(versionOf(ctx, o.poolerd, "poolerd ")))
 	}
 	if o.versus != "" {
 		if err := checkPoolerd("--versus", o.versus); err != nil {
