@@ -14,7 +14,7 @@ FUZZTIME ?= 5s
 .PHONY: help build run test lint arrows fuzz e2e suites suite-regress suite-pipeline suite-pgx pgbouncer-suite vuln bench bench-peers
 
 help: ## list the targets
-	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-15s %s\n' "$$name" "$$text"; done
 
 build: ## compile bin/poolerd
 	$(GO) build -o bin/poolerd ./cmd/poolerd

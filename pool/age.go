@@ -28,7 +28,8 @@ func (p *Pool) obsolete(s *Server, servers int, now time.Time) string {
 	return ""
 }
 
-// closeNeeded tells whether the server goes as soon as its client gives it back: RECONNECT, settings that have changed, a name with other addresses or a user with another secret ask for another. The lock is held.
+// closeNeeded tells whether the server goes as soon as its client gives it back: RECONNECT, settings that have changed, a name with other addresses or a user with another secret ask for
+// another. The lock is held.
 func (p *Pool) closeNeeded(s *Server) bool { return s.generation != p.generation || s.stale.Load() }
 
 // outlived tells whether server_lifetime closes the server now: that is done one by one, lifetime divided by pool_size apart, so that not all have to be opened again at once. The lock is held.

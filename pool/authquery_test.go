@@ -79,15 +79,7 @@ func (q *authQueries) idle() bool {
 // authHouse is a pooler before a real PostgreSQL, whose auth_user is asker.
 func authHouse(t *testing.T, change func(c *config.Config)) (*loginHouse, *postgres.Cluster) {
 	t.Helper()
-	cluster, err := postgres.Start(t.Context(), postgres.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	cluster := startCluster(t)
 	if _, err := cluster.Psql(t.Context(), "postgres", `CREATE ROLE asker LOGIN SUPERUSER PASSWORD 'asker'; CREATE ROLE reader LOGIN PASSWORD 'first'; CREATE ROLE nologin PASSWORD 'x';
 		SET password_encryption = md5; CREATE ROLE hashed LOGIN PASSWORD 'first'; CREATE ROLE owner LOGIN`); err != nil {
 		t.Fatal(err)

@@ -39,8 +39,8 @@ const (
 	errorLook = 10 * time.Millisecond
 )
 
-// noteHalt is called before the client's goroutine waits. A client that has stopped in the middle of a flight is woken when haltLimit has passed. The deadlines may take the place of past, which
-// somebody has set: that delays what it was for, and does no harm.
+// noteHalt is called before the client's goroutine waits. A client that has stopped in the middle of a flight is woken when haltLimit has passed. The deadlines may take
+// the place of past, which somebody has set: that delays what it was for, and does no harm.
 func (c *Client) noteHalt() {
 	switch {
 	case c.busy == nil && c.in.whole():

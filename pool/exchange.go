@@ -11,8 +11,8 @@ import (
 
 // One exchange with a server: the request is written and the replies are read, in one stay in the poller.
 
-// longPart is how many bytes of a pipeline without a Sync are sent at once, at least, when it is looked whether the server has said something already: an error lets a client stop that has much to
-// send. Behind a smaller part the clock looks, when the client has stopped.
+// longPart is how many bytes of a pipeline without a Sync are sent at once, at least, when it is looked whether the server has said something already: an error lets a
+// client stop that has much to send. Behind a smaller part the clock looks, when the client has stopped.
 const longPart = bufferSize / 2
 
 // exchange sends what is to be sent and relays the replies until nothing more will come without another message of the client. Then the server is

@@ -6,21 +6,12 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"poolerd/bench/postgres"
 	"poolerd/wire"
 )
 
 // TestHoldsAndHubs: the connection that listens for clients goes with the servers, and the listeners are told by the end of theirs: they may have missed something.
 func TestHoldsAndHubs(t *testing.T) {
-	cluster, err := postgres.Start(t.Context(), postgres.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	cluster := startCluster(t)
 	direct, err := pgconn.Connect(t.Context(), cluster.URL("postgres", "postgres"))
 	if err != nil {
 		t.Fatal(err)

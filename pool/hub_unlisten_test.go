@@ -1,25 +1,15 @@
 package pool
 
 import (
-	"context"
 	"testing"
 
-	"poolerd/bench/postgres"
 	"poolerd/wire"
 )
 
 // TestUnlistenHearsFirst: what was notified before an UNLISTEN is told ahead of its answer, as by a session of the client's own, which hears it while it is idle. The hub's connection may be
 // later than the client, so that it is asked for often.
 func TestUnlistenHearsFirst(t *testing.T) {
-	cluster, err := postgres.Start(t.Context(), postgres.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	cluster := startCluster(t)
 	_, addr := startPooler(t, cluster.URL("postgres", "postgres"), nil)
 	listener := logIn(t, addr, "user", "postgres", "database", "postgres")
 	notifier := logIn(t, addr, "user", "postgres", "database", "postgres")

@@ -16,8 +16,9 @@ const (
 
 // lane is where logins wait for the turn in which their proof is judged. It has no lock and no clock.
 //
-// While nobody fails it is first come, first served. Else who came last has the next turn, and by turns the one before him: a guesser who has many connections, and waits for their answers, has filled the lane, and comes again as fast as he is answered:
-// whoever else comes overtakes him, and is not left behind for good when one of his comes right afterwards. The first to come may never have their turn; by all that is known of them they are his.
+// While nobody fails it is first come, first served. Else who came last has the next turn, and by turns the one before him: a guesser who has many connections, and waits for their answers,
+// has filled the lane, and comes again as fast as he is answered. Whoever else comes overtakes him, and is not left behind for good when one of his comes right afterwards. The first to
+// come may never have their turn; by all that is known of them they are his.
 type lane struct {
 	failures int
 	failed   time.Time // the last of them

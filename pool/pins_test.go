@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"context"
 	"strings"
 	"testing"
 
@@ -9,21 +8,6 @@ import (
 	"poolerd/pool/config"
 	"poolerd/wire"
 )
-
-// pinCluster starts the PostgreSQL that tells what is left of a session.
-func pinCluster(t *testing.T) *postgres.Cluster {
-	t.Helper()
-	cluster, err := postgres.Start(t.Context(), postgres.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return cluster
-}
 
 // pinPooler starts a pooler before it, and gives a way to log in.
 func pinPooler(t *testing.T, cluster *postgres.Cluster, change func(*config.Config)) (*Pooler, func() *testClient) {
@@ -89,7 +73,7 @@ var pinTexts = []struct{ sql, replies, words, end string }{
 
 // TestPinsAreShown: who keeps a server and why, and that it is free again when the reason has gone.
 func TestPinsAreShown(t *testing.T) {
-	p, connect := pinPooler(t, pinCluster(t), nil)
+	p, connect := pinPooler(t, startCluster(t), nil)
 	c := connect()
 	for _, tc := range pinTexts {
 		for _, end := range []string{tc.end, "DISCARD ALL"} {
@@ -129,7 +113,7 @@ func TestPinsAreShown(t *testing.T) {
 
 // TestPinsOfAClientThatGoes: however it goes, its server serves others, without what it had there.
 func TestPinsOfAClientThatGoes(t *testing.T) {
-	p, connect := pinPooler(t, pinCluster(t), func(c *config.Config) { c.DefaultPoolSize = 1 })
+	p, connect := pinPooler(t, startCluster(t), func(c *config.Config) { c.DefaultPoolSize = 1 })
 	for _, tc := range pinTexts {
 		for _, how := range []string{"Terminate", "cut"} {
 			c := connect()
@@ -156,7 +140,7 @@ func TestPinsOfAClientThatGoes(t *testing.T) {
 
 // TestPinsThatLast: what no statement takes away keeps the server until its client leaves, and nobody gets it then.
 func TestPinsThatLast(t *testing.T) {
-	p, connect := pinPooler(t, pinCluster(t), func(c *config.Config) { c.DefaultPoolSize = 1 })
+	p, connect := pinPooler(t, startCluster(t), func(c *config.Config) { c.DefaultPoolSize = 1 })
 	for _, sql := range []string{"LOAD 'plpgsql'", "SET temp_buffers = 100", "SELECT setseed(0.5)", "DO $$ BEGIN PERFORM setseed(0.5); END $$"} {
 		c := connect()
 		c.query(sql)
@@ -178,7 +162,7 @@ func TestPinsThatLast(t *testing.T) {
 
 // TestPinPolicyError: what would keep a server is refused before it is sent, and the client goes on.
 func TestPinPolicyError(t *testing.T) {
-	p, connect := pinPooler(t, pinCluster(t), func(c *config.Config) { c.DefaultPoolSize, c.PinPolicy = 1, config.PinError })
+	p, connect := pinPooler(t, startCluster(t), func(c *config.Config) { c.DefaultPoolSize, c.PinPolicy = 1, config.PinError })
 	c := connect()
 	for _, tc := range pinTexts {
 		c.want(tc.sql, "E(0A000)ZI")
@@ -222,7 +206,7 @@ func TestPinPolicyError(t *testing.T) {
 
 // TestPinPolicyOff: the state is thrown away when its transaction ends, and nobody inherits it.
 func TestPinPolicyOff(t *testing.T) {
-	p, connect := pinPooler(t, pinCluster(t), func(c *config.Config) { c.DefaultPoolSize, c.PinPolicy = 1, config.PinOff })
+	p, connect := pinPooler(t, startCluster(t), func(c *config.Config) { c.DefaultPoolSize, c.PinPolicy = 1, config.PinOff })
 	c, d := connect(), connect()
 	for _, tc := range pinTexts {
 		c.want(tc.sql, tc.replies)
@@ -252,7 +236,7 @@ func TestPinPolicyOff(t *testing.T) {
 
 // TestMaxPinnedServers: one client more is refused, with an error that names the limit, and everybody is served.
 func TestMaxPinnedServers(t *testing.T) {
-	p, connect := pinPooler(t, pinCluster(t), func(c *config.Config) { c.DefaultPoolSize, c.MaxPinnedServers = 3, 2 })
+	p, connect := pinPooler(t, startCluster(t), func(c *config.Config) { c.DefaultPoolSize, c.MaxPinnedServers = 3, 2 })
 	a, b, c, d := connect(), connect(), connect(), connect()
 	a.want("CREATE TEMP TABLE prop (n int)", "CZI")
 	b.want("SELECT pg_advisory_lock(1)", "TDCZI")
@@ -294,7 +278,7 @@ func TestMaxPinnedServers(t *testing.T) {
 
 // TestPinsOfSessionMode: there a client has its server anyway, and neither policy nor limit has anything to say.
 func TestPinsOfSessionMode(t *testing.T) {
-	p, connect := pinPooler(t, pinCluster(t), func(c *config.Config) {
+	p, connect := pinPooler(t, startCluster(t), func(c *config.Config) {
 		c.DefaultPoolSize, c.MaxPinnedServers, c.PinPolicy, c.PoolMode = 2, 1, config.PinError, config.ModeSession
 	})
 	a, b := connect(), connect()

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"poolerd/pool/config"
 	"poolerd/wire"
 )
 
@@ -23,13 +24,16 @@ func TestErrorInALongPipeline(t *testing.T) {
 			if n == 1 {
 				s.out = wire.Errorf(wire.CodeSyntaxError, "failed").Append(s.out)
 			}
-		case wire.ClientSync:
+		case wire.ClientQuery, wire.ClientSync:
 			return false
 		}
 		return true // what follows the error is skipped
 	}
-	_, addr := startPooler(t, f.url(), nil)
+	p, addr := startPooler(t, f.url(), func(c *config.Config) { c.DeferBegin = false })
 	c := logIn(t, addr)
+	c.query("BEGIN")  // from here on it has a server
+	p.stats.mu.Lock() // holds the clock up, by which the client would be told when it has stopped
+	defer p.stats.mu.Unlock()
 	part := wire.AppendParse(nil, "", wire.ParseTail("SELECT $1"))
 	part = wire.AppendExecute(wire.AppendBindText(part, "", "", strings.Repeat("x", bufferSize)), "")
 	for i := range parts {
@@ -43,13 +47,13 @@ func TestErrorInALongPipeline(t *testing.T) {
 			t.Fatalf("part %d has not come", i)
 		}
 	}
-	_ = c.conn.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
+	_ = c.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 	typ, body, err := wire.ReadMessage(c.conn, 1<<20)
 	if err != nil || typ != wire.ServerErrorResponse || string(wire.ErrorCode(body)) != string(wire.CodeSyntaxError) {
 		t.Fatalf("%c %q, %v", typ, body, err)
 	}
 	c.send(wire.AppendEmpty(nil, wire.ClientSync))
-	if got := c.replies(1); got != "ZI" {
+	if got := c.replies(1); got != "ZT" {
 		t.Errorf("the Sync is answered with %s", got)
 	}
 }

@@ -32,7 +32,8 @@ func loadAverage() string {
 	return orUnknown(load)
 }
 
-// versionOf is the first line of PROGRAM --version that begins with prefix, empty if there is none. (poolerd's first line names the PgBouncer whose place it takes.)
+// versionOf is the first line of PROGRAM --version that begins with prefix,
+// empty if there is none: poolerd's first names the PgBouncer whose place it takes.
 func versionOf(ctx context.Context, program, prefix string) string {
 	out, err := exec.CommandContext(ctx, program, "--version").Output()
 	if err != nil {

@@ -116,7 +116,7 @@ func TestMistakes(t *testing.T) {
 		{"serve " + upstream + " --query-wait-timeout=soon", "", `--query-wait-timeout "soon": not a usable duration; give seconds as "8"`},
 		{"serve " + upstream + " --listen=127.0.0.1:port", "", `--listen "127.0.0.1:port": the port of 127.0.0.1:port is not a usable whole number`},
 		{"serve " + upstream + " --pool-mode=lazy", "", `--pool-mode "lazy": unknown pool mode; give session, transaction or statement`},
-		{"serve " + upstream + " --auth-file=testdata/nowhere.txt", "", "testdata/nowhere.txt: no such file or directory; check the path"},
+		{"serve " + upstream + " --auth-file=testdata/nowhere.txt", "", `--auth-file "testdata/nowhere.txt": no such file or directory; check the path`},
 		{"serve " + upstream + " --demo-scale=2", "", `--demo-scale "2": has no effect without --demo`},
 		{"serve --demo " + upstream, "", "--demo: starts its own PostgreSQL, and --upstream names another; give one of the two"},
 		{"serve --demo", "POOLERD_UPSTREAM=postgres://h", "--demo: starts its own PostgreSQL, and POOLERD_UPSTREAM names another"},

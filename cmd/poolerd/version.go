@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,7 +18,7 @@ func versionCommand() *cli.Command {
 		Before:       noArguments,
 		Action: func(c *cli.Context) error {
 			// The first line is that of SHOW VERSION: scripts compare the two.
-			_, err := fmt.Fprintf(c.App.Writer, "%s\npoolerd %s\n%s %s/%s\n", admin.Version, strings.TrimPrefix(version(), "poolerd "), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(c.App.Writer, "%s\npoolerd %s\n%s %s/%s\n", admin.Version, version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

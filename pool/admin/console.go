@@ -1,10 +1,6 @@
 package admin
 
-import (
-	"strings"
-
-	"poolerd/pool"
-)
+import "poolerd/pool"
 
 // dialect is the version of PgBouncer whose console this one is like. Drivers and psql see it as server_version: what they derive from that number is
 // what the console can do, and it does not depend on how poolerd was built.
@@ -51,8 +47,8 @@ func (c *Console) Serve(of *pool.ConsoleSession) error {
 // Version is the text of SHOW VERSION in the database pgbouncer, and the first line of "poolerd --version", which PgBouncer's scripts compare with it.
 const Version = "PgBouncer " + dialect
 
-// Describe makes the text of SHOW VERSION in the database poolerd. Tools take the first version that they find in it for PgBouncer's, and choose by it the columns and commands that they use: so the one
-// whose console this is stands first.
+// Describe makes the text of SHOW VERSION in the database poolerd. Tools take the first version that they find in it for PgBouncer's, and choose by it the columns and commands that they
+// use: so the one whose console this is stands first.
 func Describe(version string) string {
-	return Version + " (poolerd " + strings.TrimPrefix(version, "poolerd ") + ")"
+	return Version + " (poolerd " + version + ")"
 }

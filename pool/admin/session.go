@@ -164,8 +164,8 @@ func (s *session) execute(cmd command) (result, *wire.Error) {
 		<-watched
 	}()
 	r, refused := s.console.execute(ctx, cmd, s.ConsoleSession)
-	for i, row := range r.rows {
-		if !s.Own {
+	if !s.Own {
+		for i, row := range r.rows {
 			r.rows[i] = row[:min(len(row), len(cmd.columns))]
 		}
 	}

@@ -96,7 +96,7 @@ func (r *accessReader) rules() {
 func (r *accessReader) complain(key, path string, err error) {
 	var lines hba.Problems
 	if !errors.As(err, &lines) {
-		r.problems = append(r.problems, &Error{Origin: r.c.origins[key], Key: key, Value: path, Reason: fileReason(err), Hint: "check the path and its permissions"})
+		r.problems = append(r.problems, r.c.unreadable(key, path, err))
 	}
 	for _, p := range lines {
 		r.problems = append(r.problems, &Error{Origin: Origin{File: p.File, Line: p.Line}, Key: key, Reason: p.Text})

@@ -26,7 +26,7 @@ func TestCheckFiles(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
 		{"auth_file=" + users, ""},
 		{"auth_file=" + broken, broken + ":1: broken line of the user list"},
-		{"auth_file=/nowhere", "/nowhere: no such file or directory"},
+		{"auth_file=/nowhere", "t.ini:2: auth_file = /nowhere: no such file or directory; check the path"},
 		{"auth_type=hba\nauth_hba_file=" + rules + "\nauth_ident_file=" + idents, ""},
 		{"auth_type=hba\nauth_hba_file=" + rules, rules + ":2: "},
 		{"auth_type=hba\nauth_hba_file=" + bad, bad + ":2: "},

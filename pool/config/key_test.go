@@ -145,7 +145,9 @@ func TestSampleFileIsComplete(t *testing.T) {
 }
 
 func TestSampleUserlist(t *testing.T) {
-	list, err := LoadUserlist("../../configs/userlist.txt")
+	c := Defaults()
+	c.AuthFile = "../../configs/userlist.txt"
+	list, err := c.Secrets()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -207,7 +207,7 @@ func ownKeys() []Key {
 			func(c *Config) *int { return &c.MaxPinnedServers }),
 		durationKey(key("watch_functions", "30", "how often to look for functions, triggers and views that leave session state on a server (advisory locks, temporary tables, set_config); DDL through the pooler is noticed at once; 0 does not look"),
 			func(c *Config) *time.Duration { return &c.WatchFunctions }),
-		durationKey(key("auth_query_cache", "0", "how long what auth_query has said of a user serves more logins from an address where it has let one in: they need no query, nor its database to be reachable; for as long may come in who was dropped, knows the old password, or whose VALID UNTIL has passed; a new password fails once at most; 0 asks at each login, as PgBouncer does"),
+		durationKey(key("auth_query_cache", "0", "time for which what auth_query has said of a user serves further logins from an address where it has let one in, without a query; 0 asks at each login, as PgBouncer does"),
 			func(c *Config) *time.Duration { return &c.AuthQueryCache }),
 		intKey(key("notify_backlog", "1048576", "notifications that may wait for one client that does not read them; past that it is closed").in("bytes"), 1024, math.MaxInt32,
 			func(c *Config) *int { return &c.NotifyBacklog }),

@@ -34,6 +34,11 @@ func parse(name string, text []byte, readFile func(string) ([]byte, error)) (*Co
 	return l.config, l.warnings, nil
 }
 
+// unreadable says that the file of a key cannot be read.
+func (c *Config) unreadable(key, path string, err error) *Error {
+	return &Error{Origin: c.origins[key], Key: key, Value: path, Reason: fileReason(err), Hint: "check the path and its permissions"}
+}
+
 // fileReason is the system's word for what is wrong with a file, without the path, which the Error names.
 func fileReason(err error) string {
 	var pe *fs.PathError

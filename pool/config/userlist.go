@@ -16,17 +16,9 @@ import (
 // how many users it has and nothing else.
 type Userlist struct{ secrets map[string]Secret }
 
-// LoadUserlist reads a file in the format of PgBouncer's userlist.txt: a line for each user, with the name and the password or secret in double quotes, ""
-// for one quote inside them, and what stands between and behind them ignored. Lines that start with ; or # are comments. The last of several lines for one user wins.
-func LoadUserlist(path string) (*Userlist, error) {
-	text, err := os.ReadFile(filepath.Clean(path))
-	if err != nil {
-		return nil, Errors{{Origin: Origin{File: path}, Reason: fileReason(err), Hint: "check the path and its permissions"}}
-	}
-	return ParseUserlist(path, text)
-}
-
-// ParseUserlist reads text as LoadUserlist reads a file; name stands for the file in messages, which never show a line's text.
+// ParseUserlist reads text in the format of PgBouncer's userlist.txt: a line for each user, with the name and the password or secret in double quotes, "" for one quote
+// inside them, and what stands between and behind them ignored. Lines that start with ; or # are comments. The last of several lines for one user wins. name stands for
+// the file in messages, which never show a line's text.
 func ParseUserlist(name string, text []byte) (*Userlist, error) {
 	list := &Userlist{secrets: map[string]Secret{}}
 	var problems Errors
@@ -108,8 +100,11 @@ func (l *Userlist) Format(f fmt.State, _ rune) {
 func (c *Config) Secrets() (*Userlist, error) {
 	list := &Userlist{secrets: map[string]Secret{}}
 	if c.AuthFile != "" {
-		var err error
-		if list, err = LoadUserlist(c.AuthFile); err != nil {
+		text, err := os.ReadFile(filepath.Clean(c.AuthFile))
+		if err != nil {
+			return nil, Errors{c.unreadable("auth_file", c.AuthFile, err)}
+		}
+		if list, err = ParseUserlist(c.AuthFile, text); err != nil {
 			return nil, err
 		}
 	}

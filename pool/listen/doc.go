@@ -27,8 +27,8 @@
 // Listen. The same ReadyForQuery lets a Member begin to hear a channel. So it hears what is committed after Listen returned, and nothing that was committed before Listen was called, as
 // with a session of its own; that is why Listen takes a round trip also where the server listens already. What is committed between the call and the return may or may not be heard.
 //
-// Unlisten. It is carried out under the lock under which notifications are delivered, and takes what waits of that channel out of the mailbox: nothing of it is heard afterwards. A session of its own
-// had been sent what was committed before it asked to stop: Keep, called at that time, saves that.
+// Unlisten. It is carried out under the lock under which notifications are delivered, and takes what waits of that channel out of the mailbox: nothing of it is heard afterwards. A session
+// of its own would have been sent what was committed before it asked to stop: Keep, called at that time, saves that.
 //
 // Order. One reader, one order: each mailbox holds the server's order over all channels.
 //

@@ -3,8 +3,9 @@
 // asked for (hba), and by whom else it is judged (ldap).
 //
 // An Authenticator lives as long as the process. Each login of a client has an Exchange: the caller sends what Start gives, then feeds the body of each message of
-// type 'p' to Next and sends the reply, until it is done or fails. Towards servers a Prover takes the client's part. Between the two go Keys: whoever has proved a password by SCRAM
-// has shown what opens a server with the same secret, though nobody in between knows the password.
+// type 'p' to Next and sends the reply, until it is done or fails. Decides tells ahead whether the next message is the proof, and after a refusal Renew lets another secret judge the same
+// message. Towards servers a Prover takes the client's part. Between the two go Keys: whoever has proved a password by SCRAM has shown what opens a server with the same secret, though
+// nobody in between knows the password.
 //
 // Nobody can tell whether a user exists: an unknown user, and one whose secret does not serve the method, gets the same requests, with a salt that is the same at each try, and fails at
 // the end as with a wrong password, after the same work. What takes long is the derivation of SCRAM keys from a password, about a millisecond; plain passwords are derived once, by

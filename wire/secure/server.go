@@ -83,7 +83,8 @@ const Protocol = "postgresql"
 // Handshake makes nc, on which the client is about to begin TLS, a TLS connection. It waits until ctx ends; nc is closed then. On an error nc is left to the caller to be
 // closed. The result may be given to sock.New, which then waits without a buffer, if nc is a syscall.Conn.
 //
-// pace bounds what handshakes compute at a time; nil: nothing does. direct says that the client has begun without an SSLRequest: it then has to ask for PostgreSQL's protocol, so that nobody can lead another protocol's client here.
+// direct says that the client has begun without an SSLRequest: it then has to ask for PostgreSQL's protocol, so that nobody can lead another protocol's client here. pace bounds what
+// handshakes compute at a time; nil: nothing does.
 func (s *Server) Handshake(ctx context.Context, nc net.Conn, direct bool, pace Pace) (*tls.Conn, error) {
 	if s.config == nil {
 		return nil, errors.New("client_tls_sslmode is disable")
