@@ -263,42 +263,6 @@ func TestServerLifetimeZero(t *testing.T) {
 	}
 }
 
-// TestQueryWaitNotify: a client that waits for long is told once in each wait, and then served.
-func TestQueryWaitNotify(t *testing.T) {
-	f := startFake(t)
-	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.DefaultPoolSize, c.QueryWaitNotify = 1, 300*time.Millisecond })
-	c := logIn(t, addr)
-	for range 2 {
-		holder := logIn(t, addr).hold()
-		c.send(wire.AppendQuery(nil, "SELECT 1"))
-		typ, body := c.message()
-		e, _ := wire.ParseError(body)
-		if typ != wire.ServerNoticeResponse || e.Severity != "NOTICE" || e.Message != "No server connection available in postgres backend, client being queued" {
-			t.Fatalf("%c %v", typ, e)
-		}
-		holder.query("COMMIT")
-		if got := c.replies(1); got != "CZI" {
-			t.Error(got)
-		}
-		if got := c.query("SELECT 2"); got != "CZI" {
-			t.Errorf("without a wait: %s", got)
-		}
-	}
-}
-
-// TestQueryTimeoutInQueue: query_timeout holds while a client waits for a server, too.
-func TestQueryTimeoutInQueue(t *testing.T) {
-	f := startFake(t)
-	_, addr, log := startLogged(t, f.url(), func(c *config.Config) { c.DefaultPoolSize, c.QueryTimeout = 1, 300*time.Millisecond })
-	logIn(t, addr).hold()
-	c := logIn(t, addr)
-	c.send(wire.AppendQuery(nil, "SELECT 1"))
-	if got := c.closed(); got != "E(08P01)" {
-		t.Error(got)
-	}
-	within(t, "the line", func() bool { return log.count("closing because: query_timeout (age=") == 1 })
-}
-
 // TestDisablePqexec: the simple protocol is refused, the extended one is not.
 func TestDisablePqexec(t *testing.T) {
 	f := startFake(t)
@@ -421,24 +385,5 @@ func TestSeatOfWhoHasLeft(t *testing.T) {
 			t.Fatal(got)
 		}
 		_ = c.conn.Close()
-	}
-}
-
-// TestQueryTimeoutOutOfReach: a server that has gone silent takes no cancel request either, which is not waited for.
-func TestQueryTimeoutOutOfReach(t *testing.T) {
-	f := startFake(t)
-	f.hook = func(_ *fakeSession, typ byte, body []byte) bool {
-		return typ == wire.ClientQuery && strings.HasPrefix(string(body), "HANG")
-	}
-	silence := make(chan struct{})
-	f.onCancel = func() { <-silence }
-	t.Cleanup(func() { close(silence) })
-	_, addr := startPooler(t, f.url(), func(c *config.Config) { c.QueryTimeout, c.CancelWaitTimeout = 300*time.Millisecond, 0 })
-	c := logIn(t, addr)
-	c.query("BEGIN")
-	c.query("SELECT 1")
-	c.send(wire.AppendQuery(nil, "HANG"))
-	if got := c.closed(); got != "E(08P01)" {
-		t.Errorf("the client: %s", got)
 	}
 }

@@ -268,59 +268,6 @@ func TestLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// TestTimeouts: each limit hits whom it is for, and nobody else.
-func TestTimeouts(t *testing.T) {
-	const limit = 300 * time.Millisecond
-	for _, test := range []struct {
-		name   string
-		change func(*config.Config)
-		sends  []string
-		want   string
-	}{
-		{"idle in a transaction", func(c *config.Config) { c.IdleTransactionTimeout = limit }, []string{"BEGIN", "SELECT 1"}, "E(08P01)"},
-		{"idle behind a deferred BEGIN", func(c *config.Config) { c.IdleTransactionTimeout = limit }, []string{"BEGIN"}, "E(08P01)"},
-		{"a long transaction", func(c *config.Config) { c.TransactionTimeout = limit }, []string{"BEGIN", "SELECT 1"}, "E(08P01)"},
-		{"an idle client", func(c *config.Config) { c.ClientIdleTimeout = limit }, []string{"SELECT 1"}, "E(08P01)"},
-		{"a long query", func(c *config.Config) { c.QueryTimeout = limit }, []string{"HANG"}, "E(08P01)"},
-		{"stopped in a pipeline", func(c *config.Config) { c.IdleTransactionTimeout = limit }, []string{"SELECT 1", "STOP"}, "12nCE(08P01)"},
-		{"a long pipeline", func(c *config.Config) { c.TransactionTimeout = limit }, []string{"STOP"}, "12nCE(08P01)"},
-		{"idle in session mode", func(c *config.Config) {
-			c.PoolMode, c.TransactionTimeout, c.IdleTransactionTimeout = config.ModeSession, limit, limit
-		}, []string{"SELECT 1"}, ""},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			f := startFake(t)
-			f.hook = func(_ *fakeSession, typ byte, body []byte) bool {
-				return typ == wire.ClientQuery && strings.HasPrefix(string(body), "HANG")
-			}
-			_, addr := startPooler(t, f.url(), test.change)
-			c := logIn(t, addr)
-			for _, sql := range test.sends {
-				switch sql {
-				case "HANG":
-					c.send(wire.AppendQuery(nil, sql))
-				case "STOP":
-					pipeline := unprepared(sql)
-					c.send(pipeline[:len(pipeline)-wire.HeaderLen]) // without its Sync
-				default:
-					c.query(sql)
-				}
-			}
-			if test.want == "" {
-				time.Sleep(3 * limit)
-				if got := c.query("SELECT 2"); got != "CZI" {
-					t.Errorf("the client was not left alone: %s", got)
-				}
-				return
-			}
-			if got := c.closed(); got != test.want {
-				t.Errorf("got %s, want %s", got, test.want)
-			}
-		})
-	}
-}
-
 // TestSharesOfADatabase: max_db_connections holds over the pools of all users.
 func TestSharesOfADatabase(t *testing.T) {
 	f := startFake(t)
