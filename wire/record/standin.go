@@ -2,7 +2,6 @@ package record
 
 import (
 	"bytes"
-	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -26,7 +25,7 @@ func (v *veil) plain(value []byte) []byte {
 	if shown, ok := v.number(value); ok {
 		return shown
 	}
-	switch c := value[0]; {
+	switch {
 	case clockLike(value):
 		return v.clock(value)
 	case intervalLike(value):
@@ -35,7 +34,7 @@ func (v *veil) plain(value []byte) []byte {
 		return v.uuid(value)
 	case addressLike(value):
 		return v.address(value)
-	case (c == '{' || c == '[') && json.Valid(value):
+	case jsonLike(value):
 		return v.json(value)
 	case len(value) > 2 && value[0] == '\\' && value[1] == 'x':
 		return append([]byte(`\x`), v.alphabet(value[2:], "0123456789abcdef")...)

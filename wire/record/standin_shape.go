@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 )
 
@@ -171,6 +172,12 @@ func (v *veil) uuid(value []byte) []byte {
 		shown[i] = '-'
 	}
 	return shown
+}
+
+// jsonLike tells whether the value is an object, a list or a string of JSON. Its other values are like any others.
+func jsonLike(value []byte) bool {
+	text := bytes.TrimLeft(value, " \t\r\n")
+	return len(text) > 0 && bytes.IndexByte([]byte(`{["`), text[0]) >= 0 && json.Valid(value)
 }
 
 // json gives JSON of the same structure for valid JSON: its keys stay where they look like names, its strings and numbers are stand-ins.

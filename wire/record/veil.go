@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"fmt"
+	"slices"
 
 	"poolerd/wire/lex"
 )
@@ -16,6 +17,7 @@ type veil struct {
 	salt   [32]byte     // of this file; never written
 	block  cipher.Block // permutes numbers
 	tokens []lex.Token  // used again
+	again  []lex.Token  // so is this
 }
 
 func newVeil(mode Mode) (*veil, error) {
@@ -77,10 +79,17 @@ func (v *veil) text(sql []byte, simple bool) (shown []byte, u *use, withheld boo
 		return sql, u, false
 	}
 	shown, ok = v.hideConstants(t, 0)
-	if !ok {
+	if !ok || !v.splitsAs(tokens, shown) {
 		return nil, u, true
 	}
 	return shown, u, false
+}
+
+// splitsAs tells whether a text has tokens in the same places. A stand-in's last letter may have made another constant of the one behind it, as E does.
+func (v *veil) splitsAs(tokens []lex.Token, shown []byte) bool {
+	again, ok := lex.Tokens(v.again[:0], shown)
+	v.again = again
+	return ok && slices.EqualFunc(tokens, again, func(a, b lex.Token) bool { return a.From == b.From && a.To == b.To })
 }
 
 // param gives what is shown of parameter i of a Bind of st, which is nil when nothing is known of it.
