@@ -308,7 +308,7 @@ func (s *Server) askFor(sql, parameter string, row func(body []byte)) error {
 	for _, op := range [...]wire.Op{wire.OpParse, wire.OpBind, wire.OpExecute, wire.OpSync} {
 		s.pipe.Sent(op, wire.ForPooler, nil)
 	}
-	s.unnamed = unnamed{}
+	s.unnamed = unnamed{doubt: true}
 	if _, err := s.conn.Write(b); err != nil {
 		return err
 	}

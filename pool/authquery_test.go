@@ -343,3 +343,19 @@ func TestAuthQueryLeavesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestAuthQueryIsNobodys: what auth_query has prepared is not there for the next client of auth_user.
+func TestAuthQueryIsNobodys(t *testing.T) {
+	h, _ := authHouse(t, func(c *config.Config) { c.DefaultPoolSize = 1 })
+	client, err := pgconn.Connect(t.Context(), "postgres://asker:asker@"+h.tcp+"/shop?sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close(context.Background()) }()
+	h.expect("dbname=shop user=hashed password=first", "")
+	var refused *pgconn.PgError
+	result := client.ExecPrepared(t.Context(), "", [][]byte{[]byte("hashed")}, nil, nil).Read()
+	if !errors.As(result.Err, &refused) || refused.Code != string(wire.CodeUndefinedPreparedStatement) {
+		t.Errorf("who has prepared nothing is answered %q, %v", result.Rows, result.Err)
+	}
+}

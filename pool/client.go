@@ -168,6 +168,7 @@ func (c *Client) hangUp() {
 
 // serve runs the session until it ends.
 func (c *Client) serve() {
+	defer c.tidy()
 	c.step = c.onReadable
 	c.mu.Lock()
 	c.served = true
@@ -189,6 +190,14 @@ func (c *Client) serve() {
 	}
 	c.setState(StateClosing)
 	c.settle()
+}
+
+// tidy gives back what the session has taken. A server that it has still has seen a panic, and what was being written to it may be in the buffer.
+func (c *Client) tidy() {
+	if c.busy != nil {
+		c.detach().discard(reasonPanic)
+		c.in = buffer{}
+	}
 	c.forgetAttempt()
 	c.setPins(0)
 	if c.member != nil {

@@ -44,13 +44,13 @@ func keepAlive(c *config.Config) net.KeepAliveConfig {
 // connect opens a server. The error is for clients: it names neither addresses nor passwords. server_connect_timeout bounds each connection that is tried, not all of them together.
 func (p *Pool) connect(ctx context.Context) (*Server, *wire.Error) {
 	p.mu.Lock()
-	pg, generation := p.pg, p.generation
+	pg, generation, secrets := p.pg, p.generation, p.secrets
 	p.mu.Unlock()
 	lease, err := pg.Acquire(ctx)
 	if err != nil {
 		return nil, connectError(err)
 	}
-	s, err := p.adoptLease(ctx, lease, generation)
+	s, err := p.adoptLease(ctx, lease, generation, secrets)
 	if err != nil {
 		closing, cancel := context.WithTimeout(context.Background(), closeLimit)
 		_ = lease.Conn().Close(closing)
@@ -61,8 +61,9 @@ func (p *Pool) connect(ctx context.Context) (*Server, *wire.Error) {
 	return s, nil
 }
 
-// adoptLease makes a Server of a connection that pgxpool leases. pgxpool gets it back when it is closed, and not before.
-func (p *Pool) adoptLease(ctx context.Context, lease *pgxpool.Conn, generation int) (*Server, error) {
+// adoptLease makes a Server of a connection that pgxpool leases. pgxpool gets it back when it is closed, and not before. generation and secrets are the pool's from before it was opened: which secret
+// it has logged in with is not known if that has changed.
+func (p *Pool) adoptLease(ctx context.Context, lease *pgxpool.Conn, generation, secrets int) (*Server, error) {
 	pg := lease.Conn().PgConn()
 	nc, err := takeOver(ctx, pg)
 	if err != nil {
@@ -85,6 +86,9 @@ func (p *Pool) adoptLease(ctx context.Context, lease *pgxpool.Conn, generation i
 	}
 	p.mu.Lock()
 	p.servers[s] = struct{}{}
+	if secrets != p.secrets {
+		s.stale.Store(true)
+	}
 	p.totals.Opened++
 	p.mu.Unlock()
 	return s, nil

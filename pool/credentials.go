@@ -23,6 +23,7 @@ func (p *Pool) offer(c Credentials) {
 	var stale []*Server
 	p.mu.Lock()
 	if c.changes(p.offered) {
+		p.secrets++
 		for s := range p.servers {
 			s.stale.Store(true)
 		}

@@ -1,9 +1,15 @@
 package pool
 
 import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
 	"testing"
+	"time"
 
 	"poolerd/pool/config"
+	"poolerd/wire"
 	"poolerd/wire/auth"
 )
 
@@ -58,7 +64,7 @@ func TestOffersAreWiped(t *testing.T) {
 	}
 	keys := func(b byte) *auth.Keys { return &auth.Keys{ClientKey: []byte{b}, ServerKey: []byte{b}} }
 	first := keys(1)
-	bytes := first.ClientKey
+	old := first.ClientKey
 	pool.offer(Credentials{Secret: config.NewSecret("SCRAM-SHA-256$1"), Keys: first})
 	given := pool.known()
 	pool.offer(Credentials{}) // a login that shows nothing takes nothing away
@@ -66,7 +72,7 @@ func TestOffersAreWiped(t *testing.T) {
 		t.Error("the keys are gone")
 	}
 	pool.offer(Credentials{Secret: config.NewSecret("SCRAM-SHA-256$2"), Keys: keys(2)})
-	if bytes[0] != 0 {
+	if old[0] != 0 {
 		t.Error("the old keys are still there")
 	}
 	if given.Keys.ClientKey[0] != 1 {
@@ -75,4 +81,60 @@ func TestOffersAreWiped(t *testing.T) {
 	if c := pool.known(); c.Keys.ClientKey[0] != 2 {
 		t.Error("the new keys are not there")
 	}
+}
+
+// TestSecretChangedWhileOpening: a server that was being opened when its user got another secret may have logged in as who that was before.
+func TestSecretChangedWhileOpening(t *testing.T) {
+	f := startFake(t)
+	asked, answer := make(chan struct{}, 10), make(chan struct{})
+	f.hook = func(_ *fakeSession, typ byte, body []byte) bool {
+		if typ == wire.ClientQuery && bytes.HasPrefix(body, []byte("connected")) {
+			asked <- struct{}{}
+			<-answer
+		}
+		return false
+	}
+	p, addr := startPooler(t, f.url(), func(c *config.Config) {
+		entry := c.Databases["*"]
+		entry.ConnectQuery = "connected"
+		c.Databases["*"] = entry
+	})
+	pool, refused := p.pool("d", "u")
+	if refused != nil {
+		t.Fatal(refused)
+	}
+	defer pool.part()
+	pool.offer(Credentials{Secret: config.NewSecret("first")})
+	came := make(chan string, 1)
+	go func() {
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			came <- err.Error()
+			return
+		}
+		defer func() { _ = nc.Close() }()
+		_, _ = nc.Write(startup("user", "u", "database", "d"))
+		_, err = io.ReadAll(io.LimitReader(nc, 9)) // AuthenticationOk
+		came <- fmt.Sprint(err)
+	}()
+	await(t, asked, "no server was opened")
+	pool.offer(Credentials{Secret: config.NewSecret("second")})
+	close(answer)
+	if got := await(t, came, "the login did not end"); got != "<nil>" {
+		t.Error(got)
+	}
+	if n := f.logins.Load(); n != 2 {
+		t.Errorf("%d servers were opened, want 2: the first is not to be used", n)
+	}
+}
+
+// await gives what comes.
+func await[T any](t *testing.T, ch <-chan T, what string) (got T) {
+	t.Helper()
+	select {
+	case got = <-ch:
+	case <-time.After(10 * time.Second):
+		t.Fatal(what)
+	}
+	return got
 }

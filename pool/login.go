@@ -65,6 +65,10 @@ func (p *Pooler) logIn(nc net.Conn, loggedIn func()) (admitted *Client) {
 	a := p.access.Load()
 	l := &login{pooler: p, access: a, conf: a.conf, id: p.ids.Add(1), socket: nc, conn: nc, loggedIn: loggedIn, addr: peerAddr(nc), began: time.Now()}
 	defer func() {
+		l.turn.leave() // not ended yet: a panic
+		if l.place != nil {
+			p.lobby.leave(l.place)
+		}
 		if admitted == nil {
 			l.hangUp()
 		}

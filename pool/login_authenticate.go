@@ -60,7 +60,7 @@ func (l *login) authenticate() error {
 	if err := l.prove(); err != nil {
 		return l.holdUp(err)
 	}
-	l.turn.passed()
+	l.endTurn().passed()
 	switch {
 	case l.console && !l.conf.IsStats(l.user):
 		err := wire.Fatalf(wire.CodeInvalidAuthorization, "not allowed")
@@ -81,17 +81,25 @@ func (l *login) takeTurn() error {
 	return loginOver(err)
 }
 
+// endTurn gives the login's turn, which the caller ends; nil: it has none.
+func (l *login) endTurn() *turn {
+	t := l.turn
+	l.turn = nil
+	return t
+}
+
 // holdUp makes a login that has failed wait before it is told why, and gives the reason.
 func (l *login) holdUp(err error) error {
+	turn := l.endTurn()
 	switch {
 	case !unproven(err):
-		l.turn.leave()
-	case l.turn == nil:
+		turn.leave()
+	case turn == nil:
 		l.pooler.slowdown.refused(l.place.stay, l.place.source)
 	default:
 		ctx, stop := l.context()
 		defer stop()
-		pause, over := l.turn.failed(ctx)
+		pause, over := turn.failed(ctx)
 		if over != nil {
 			return loginOver(over)
 		}

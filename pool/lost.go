@@ -101,6 +101,9 @@ func (c *Client) forgetTransaction() {
 // undoAll: whatever was owed has not happened.
 func (c *Client) undoAll(s *Server, owed []wire.Owed) {
 	for i := len(owed) - 1; i >= 0; i-- {
+		if c.parsesUnnamed(owed[i]) {
+			c.unnamed.exists = false
+		}
 		if owed[i].Op == wire.OpParse || owed[i].Op == wire.OpClose {
 			c.undo(s, owed[i])
 		}

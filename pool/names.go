@@ -24,7 +24,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 		}
 		if s.pipe.Sent(wire.OpParse, wire.ForClient, &c.unnamed) {
 			c.unnamed.set(tail)
-			s.unnamed = unnamed{c.id, c.unnamed.serial}
+			s.unnamed = unnamed{client: c.id, serial: c.unnamed.serial}
 		}
 		if other {
 			c.out = wire.AppendParse(c.outgoing(), "", retail(tail, sql))
@@ -263,7 +263,7 @@ func (c *Client) needsUnnamed() {
 	s := c.busy
 	want := unnamed{}
 	if c.unnamed.exists {
-		want = unnamed{c.id, c.unnamed.serial}
+		want = unnamed{client: c.id, serial: c.unnamed.serial}
 	}
 	if s.unnamed == want || s.pipe.SkipsToSync() {
 		return

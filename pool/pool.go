@@ -44,6 +44,7 @@ type Pool struct {
 	pg         *pgxpool.Pool
 	password   config.Secret
 	offered    Credentials // by logins of its user
+	secrets    int         // how often that was another secret than before
 	generation int         // of pg: RECONNECT and a reload replace it
 	conf       config.Pool
 	hold       hold

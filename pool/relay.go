@@ -39,7 +39,7 @@ func (c *Client) relay(fresh bool) {
 		if c.inDoubt && (typ == wire.ClientSync || typ == wire.ClientQuery) {
 			break // so is what they mean
 		}
-		if c.forgets && typ == wire.ClientExecute && c.in.len() > 0 && c.in.b[c.in.r] != wire.ClientSync {
+		if c.forgets && typ == wire.ClientExecute && (c.in.len() == 0 || c.in.b[c.in.r] != wire.ClientSync) { // more may come behind it
 			c.flushNames()
 			break
 		}

@@ -62,10 +62,11 @@ type Server struct {
 	uses      atomic.Uint64
 }
 
-// unnamed names one client's unnamed statement: the client, and which of its many.
+// unnamed names one client's unnamed statement: the client, and which of its many. The zero value says that there is none.
 type unnamed struct {
 	client uint64
 	serial uint64
+	doubt  bool // there may be one, and nothing says whose: nobody may bind it
 }
 
 func newServer(p *Pool, generation int, nc *loginConn, pid uint32, secret []byte) *Server {
@@ -188,7 +189,7 @@ func (s *Server) resetBy(tag string) {
 	switch tag {
 	case "DISCARD ALL\x00":
 		s.stmts.Clear()
-		s.unnamed, s.vars, s.changed = unnamed{}, s.pool.space.Empty(), false
+		s.unnamed, s.vars, s.changed = unnamed{doubt: true}, s.pool.space.Empty(), false // it stays, if it is what has just been carried out
 		s.pins, s.sequences = s.pins&^resettable, 0
 	case "DEALLOCATE ALL\x00":
 		s.stmts.Clear()

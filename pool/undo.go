@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"slices"
+
 	"poolerd/pool/stmt"
 	"poolerd/wire"
 )
@@ -19,6 +21,9 @@ func (c *Client) failedAt(s *Server, of wire.Owed, body []byte, done bool) (drop
 		return true, errPrelude
 	}
 	skipped := s.pipe.Skipped()
+	if parsesUnnamed(of) || slices.ContainsFunc(skipped, changesUnnamed) {
+		c.doubtUnnamed(s, of, skipped)
+	}
 	for i := len(skipped) - 1; i >= 0; i-- {
 		c.undo(s, skipped[i])
 	}
@@ -77,16 +82,36 @@ func (s *Server) doubtStatement(st *stmt.Statement, code wire.Code) {
 
 // undo: the server has not carried out o.
 func (c *Client) undo(s *Server, o wire.Owed) {
-	switch tag := o.Tag.(type) {
-	case *unnamedStatement:
-		s.unnamed = unnamed{}
-		if o.For == wire.ForClient {
-			c.unnamed.exists = false
-		}
-	case *nameChange:
-		c.undoName(s, o, tag)
+	if n, ok := o.Tag.(*nameChange); ok {
+		c.undoName(s, o, n)
 	}
 }
+
+// doubtUnnamed: a Parse of the unnamed statement has failed, or something was skipped that was to replace it or, as a Query does, to take it away. The one from before, which may be another
+// client's, is still there; unless what stands behind the next Sync replaces it again. The client itself may have to parse its own again, where that was to be taken away.
+func (c *Client) doubtUnnamed(s *Server, failed wire.Owed, skipped []wire.Owed) {
+	if slices.ContainsFunc(s.pipe.Owed(), parsesUnnamed) {
+		return
+	}
+	s.unnamed = unnamed{doubt: true}
+	if c.parsesUnnamed(failed) || slices.ContainsFunc(skipped, c.parsesUnnamed) {
+		c.unnamed.exists = false
+	}
+}
+
+// changesUnnamed tells whether an operation replaces the unnamed statement, or may take it away.
+func changesUnnamed(o wire.Owed) bool {
+	return o.Op == wire.OpQuery || o.Op == wire.OpClose || parsesUnnamed(o)
+}
+
+// parsesUnnamed tells whether an operation is a Parse of the unnamed statement.
+func parsesUnnamed(o wire.Owed) bool {
+	_, ok := o.Tag.(*unnamedStatement)
+	return ok
+}
+
+// parsesUnnamed tells whether it is one that the client has sent.
+func (c *Client) parsesUnnamed(o wire.Owed) bool { return o.For == wire.ForClient && parsesUnnamed(o) }
 
 func (c *Client) undoName(s *Server, o wire.Owed, n *nameChange) {
 	switch {

@@ -13,7 +13,8 @@ type Pace interface {
 	Begin(ctx context.Context) (end func(), _ error)
 }
 
-// paced is the connection of a client during the handshake, which computes whatever it has read: so it has its part of the pace from a read's end to the next read.
+// paced is the connection of a client during the handshake, which computes whatever it has read: so it has its part of the pace from a read's end to the write of what it has computed, which may
+// wait for the client, or to the next read.
 type paced struct {
 	net.Conn
 	pace Pace
@@ -34,6 +35,12 @@ func (c *paced) Read(p []byte) (int, error) {
 	}
 	c.end, err = c.pace.Begin(c.ctx)
 	return n, err
+}
+
+// Write is for what has been computed: crypto/tls gathers a flight, and writes it at once.
+func (c *paced) Write(p []byte) (int, error) {
+	c.rest()
+	return c.Conn.Write(p)
 }
 
 func (c *paced) rest() {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
+	"sync"
 	"testing"
 	"time"
 )
@@ -91,5 +93,50 @@ func TestPaceWaits(t *testing.T) {
 	_ = quiet.Close()
 	if err := <-over; err == nil {
 		t.Error("a handshake with nobody")
+	}
+}
+
+// stuck is the connection of a client that does not read.
+type stuck struct {
+	net.Conn
+	write func() // is told of a write
+}
+
+func (s *stuck) Write([]byte) (int, error) {
+	s.write()
+	_, err := s.Read(make([]byte, 1)) // until it is closed
+	return 0, err
+}
+
+// TestPaceOfAWrite: a client that asks for much, and does not take it, keeps nobody waiting.
+func TestPaceOfAWrite(t *testing.T) {
+	a := newAuthority(t)
+	cert, key := a.issue("server")
+	server := mustServer(t, Settings{Mode: Require, CertFile: cert, KeyFile: key})
+	pace := newCounted()
+	near, far := loopback(t)
+	written := make(chan struct{})
+	unread := &stuck{near, sync.OnceFunc(func() { close(written) })}
+	over := make(chan error, 1)
+	go func() {
+		_, err := server.Handshake(t.Context(), unread, false, pace)
+		over <- err
+	}()
+	go func() { _ = tls.Client(far, &tls.Config{InsecureSkipVerify: true}).Handshake() }() //nolint:gosec // a test
+	select {
+	case <-written:
+	case err := <-over:
+		t.Fatalf("the handshake ended before it wrote: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if end, err := pace.Begin(ctx); err != nil {
+		t.Error("nobody may compute while a client does not take what it was sent")
+	} else {
+		end()
+	}
+	_ = far.Close()
+	if err := <-over; err == nil {
+		t.Error("a handshake that was not written")
 	}
 }
