@@ -40,6 +40,7 @@ type Owed struct {
 	Tag any
 
 	copyEnded bool // CopyDone or CopyFail was sent behind it, before the server said that it is a COPY
+	flushed   bool // and a Flush behind that
 	eats      int  // how many Syncs were sent in between, which a COPY ignores
 }
 
@@ -108,7 +109,12 @@ func (p *Pipeline) Sent(op Op, whose For, tag any) bool {
 }
 
 // SentFlush records a Flush: what is owed so far will be answered.
-func (p *Pipeline) SentFlush() { p.due = len(p.queue) }
+func (p *Pipeline) SentFlush() {
+	p.due = len(p.queue)
+	if p.head < p.due && p.queue[p.due-1].copyEnded {
+		p.queue[p.due-1].flushed = true
+	}
+}
 
 // SentCopyEnd records CopyDone or CopyFail. A client may send it before the server has said that it reads COPY data.
 func (p *Pipeline) SentCopyEnd() {
@@ -261,6 +267,9 @@ func (p *Pipeline) enterCopyIn(op Op) {
 		return
 	}
 	behind := p.head + 1
+	if ended && p.due == behind && !p.queue[p.head].flushed {
+		p.due = p.head // how the COPY ended is said at the Sync or Flush that follows, as in SentCopyEnd
+	}
 	n := 0
 	for behind+n < len(p.queue) && p.queue[behind+n].Op == OpSync {
 		n++

@@ -21,6 +21,7 @@ type client struct {
 	owed  int    // ReadyForQuery that were not seen yet
 	pid   uint32 // of BackendKeyData
 	key   []byte
+	owes  *answers      // nil before the session is ready
 	ended chan struct{} // closed when the reading goroutine is gone
 
 	mu    sync.Mutex

@@ -25,8 +25,10 @@
 //	c1 > MESSAGE | ...      sends messages in one write, and waits: see below
 //	c1 wait TYPE [COUNT]    waits for COUNT (1) messages of a type, given as its byte
 //	c1 wait eof             waits until the server has closed the connection
+//	c1 wait answers         waits for all that the messages sent so far are answered with, or until the server reads COPY data
 //	c1 wait nothing         does not wait, so that another connection can do something meanwhile
 //	c1 await STRING         runs a query again and again until its only value is true; nothing of this shows
+//	c1 pause DURATION       lets time pass: what a pooler does about a client that has stopped in the middle of something, it does meanwhile
 //	c1 cancel [wrong]       cancels what c1 does, with its own key or a wrong one, and waits until the server has taken notice
 //	c1 close                closes the connection without a word
 //	c1 differs REASON       says that a pooler may answer the next command as the following lines say, and why; see Compare

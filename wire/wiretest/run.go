@@ -106,6 +106,8 @@ func (r *runner) line(ctx context.Context, l line, told bool) error {
 		err = r.send(ctx, c, w, told)
 	case "wait":
 		err = r.wait(ctx, c, w)
+	case "pause":
+		err = pause(ctx, w)
 	case "await":
 		err = r.await(ctx, c, w)
 	case "cancel":
@@ -130,6 +132,9 @@ func (r *runner) send(ctx context.Context, c *client, w *words, told bool) error
 	}
 	if err := c.write(ctx, f.bytes); err != nil {
 		return err
+	}
+	if c.owes != nil {
+		c.owes.asked(f.bytes)
 	}
 	c.owed += f.syncs
 	if told || f.syncs == 0 && !f.copyEnd {
@@ -166,6 +171,9 @@ func (r *runner) reply(ctx context.Context, c *client) (byte, error) {
 	}
 	r.transcript.reply(c.name, m)
 	c.noteKey(m)
+	if c.owes != nil {
+		c.owes.came(m)
+	}
 	if m[0] == wire.ServerReadyForQuery && c.owed > 0 {
 		c.owed--
 	}
@@ -180,6 +188,8 @@ func (r *runner) wait(ctx context.Context, c *client, w *words) error {
 	switch what {
 	case "nothing":
 		return nil
+	case "answers":
+		return r.waitAnswers(ctx, c)
 	case "eof":
 		for {
 			if _, err := r.reply(ctx, c); err != nil {
@@ -233,6 +243,7 @@ func (r *runner) connect(ctx context.Context, name string, w *words) error {
 			return orEnd(err)
 		}
 		if typ == wire.ServerReadyForQuery {
+			c.owes = newAnswers()
 			return nil
 		}
 	}
