@@ -7,7 +7,7 @@ import (
 	"net"
 	"os"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"poolerd/pool/vars"
@@ -33,10 +33,11 @@ type loginConn struct {
 	began    time.Time
 	auth     conversation // the authentication, until the login is done
 
-	in       []byte // read, and not looked at yet
-	out      []byte // looked at, and for pgconn
-	done     bool   // the server is ready for a query
-	closed   atomic.Bool
+	in       []byte     // read, and not looked at yet
+	out      []byte     // looked at, and for pgconn
+	mu       sync.Mutex // while a message is dealt with, and while it is closed: what is below, and auth
+	done     bool       // the server is ready for a query
+	closed   bool
 	reason   string // why it will be closed
 	reported []vars.Reported
 }
@@ -64,6 +65,11 @@ func (c *loginConn) hear() error {
 	c.in = slices.Grow(c.in, 4096)
 	n, err := c.Conn.Read(c.in[len(c.in):cap(c.in)])
 	c.in = c.in[:len(c.in)+n]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed { // pgconn reads on where it has given a login up
+		return net.ErrClosed
+	}
 	for len(c.in) >= wire.HeaderLen && !c.done {
 		typ, size, ok := wire.Header(c.in)
 		switch {
@@ -145,13 +151,16 @@ func (c *loginConn) fail(reason string, err error) error {
 
 // Close closes the connection, and logs why when the login was not done: pgconn closes whatever it cannot use, from two goroutines when a login breaks off.
 func (c *loginConn) Close() error {
-	if !c.done && !c.closed.Swap(true) {
+	c.mu.Lock()
+	if !c.done && !c.closed {
+		c.closed = true
 		if c.reason == "" {
 			c.reason = reasonLoginFailed
 		}
 		c.auth.end()
 		c.launch.logClosed(c.id, c.at, c.began, c.reason)
 	}
+	c.mu.Unlock()
 	return c.Conn.Close()
 }
 
