@@ -22,6 +22,7 @@ func (c *Client) relayParse(body []byte, size int) bool {
 		if c.names.Len() > 0 && lex.Mark(text(tail))&lex.MarkPrepare != 0 {
 			sql, other = c.exchangeNames(text(tail))
 		}
+		c.mayBeSkipped()
 		if s.pipe.Sent(wire.OpParse, wire.ForClient, &c.unnamed) {
 			c.unnamed.set(tail)
 			s.unnamed = unnamed{client: c.id, serial: c.unnamed.serial}
@@ -258,6 +259,12 @@ func (c *Client) closeStatement(st *stmt.Statement) {
 	c.out = wire.AppendClose(c.outgoing(), 'S', st.Name)
 }
 
+// mayBeSkipped is called ahead of a message that gives the server another unnamed statement, or takes it away. Behind others of its flight it may be skipped: then the server has the one
+// that it had, which may be another client's, and that is known before anything behind the flight is sent.
+func (c *Client) mayBeSkipped() {
+	c.namesInDoubt = c.namesInDoubt || c.busy.pipe.Open()
+}
+
 // needsUnnamed makes the server's unnamed statement the client's: it may be another client's, or gone.
 func (c *Client) needsUnnamed() {
 	s := c.busy
@@ -345,6 +352,9 @@ func (c *Client) relayClose(body []byte, size int) bool {
 			}
 			return true
 		}
+	}
+	if body[0] == 'S' && len(name) == 0 {
+		c.mayBeSkipped()
 	}
 	sent := s.pipe.Sent(wire.OpClose, wire.ForClient, nil)
 	if _, bySQL := c.prepared[string(name)]; bySQL && sent && body[0] == 'S' {

@@ -32,7 +32,7 @@ func (c *Client) relay(fresh bool) {
 		if !c.relayMessage() {
 			break
 		}
-		if c.namesInDoubt && typ == wire.ClientSync {
+		if c.namesInDoubt && (typ == wire.ClientSync || typ == wire.ClientQuery) {
 			c.namesInDoubt = false
 			break // whether the names changed is known when the Sync is answered
 		}
@@ -225,6 +225,7 @@ func startSuffices(typ byte, b []byte) bool {
 // lateQuery is query for a text that does not fit into memory: what it does is seen from its tags.
 func (c *Client) lateQuery() {
 	if !c.busy.pipe.SkipsToSync() {
+		c.mayBeSkipped()
 		c.unnamed.exists = false
 		c.busy.unnamed = unnamed{}
 	}
@@ -246,6 +247,7 @@ func (c *Client) unsynced() {
 // query records a simple Query; it takes the unnamed statement away, the client's and whoever's the server had.
 func (c *Client) query(kind lex.Kind, sql []byte) {
 	s := c.busy
+	c.mayBeSkipped()
 	c.unsynced()
 	if s.pipe.Sent(wire.OpQuery, wire.ForClient, c.effectOf(kind, sql)) {
 		c.unnamed.exists = false

@@ -59,3 +59,23 @@ func TestUnnamedStatementBehindAnError(t *testing.T) {
 		t.Errorf("the statement is answered with %s", got)
 	}
 }
+
+// TestUnnamedStatementInOneWrite: it is not either where what stands behind the error comes with it.
+func TestUnnamedStatementInOneWrite(t *testing.T) {
+	execute := func(b []byte) []byte {
+		return wire.AppendEmpty(wire.AppendExecute(wire.AppendBind(b, "", ""), ""), wire.ClientSync)
+	}
+	for name, skipped := range map[string][]byte{
+		"a Parse": wire.AppendParse(nil, "", wire.ParseTail("SELECT 2")), "a Query": wire.AppendQuery(nil, "SELECT 2"), "a Close": wire.AppendClose(nil, 'S', ""),
+	} {
+		f := startFake(t)
+		_, addr := startPooler(t, f.url(), nil)
+		one, other := logIn(t, addr), logIn(t, addr)
+		one.send(execute(wire.AppendParse(nil, "", wire.ParseTail("SELECT 1"))))
+		one.replies(1)
+		other.send(execute(wire.AppendEmpty(append(wire.AppendBind(nil, "", "none"), skipped...), wire.ClientSync)))
+		if got := other.replies(2); got != "E(26000)ZIE(26000)ZI" {
+			t.Errorf("%s that is skipped: %s", name, got)
+		}
+	}
+}
